@@ -1,0 +1,60 @@
+"""Speech recognition for pandas: a column of audio becomes text.
+
+>>> import numpy as np, pandas as pd, asrkit
+>>> df = pd.DataFrame({"audio": [(np.zeros(16_000), 16_000)]})
+>>> df.asr.transcribe("audio", model=asrkit.Canned(["hello world"]))["hypothesis"].tolist()
+['hello world']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import frame as frame  # registers Series.asr and DataFrame.asr
+
+if TYPE_CHECKING:  # editors and mypy see the real ones ...
+    from .audio import Audio
+    from .backends.base import Backend
+    from .backends.canned import Canned
+    from .backends.pipeline import Pipeline
+    from .backends.whisper import Whisper
+    from .batch import Failure, transcribe
+    from .transcript import Segment, Transcript, Word
+
+_LAZY = {  # ... Python imports them on first use
+    "Audio": ".audio",
+    "Backend": ".backends.base",
+    "Canned": ".backends.canned",
+    "Failure": ".batch",
+    "Pipeline": ".backends.pipeline",
+    "Segment": ".transcript",
+    "Transcript": ".transcript",
+    "Whisper": ".backends.whisper",
+    "Word": ".transcript",
+    "transcribe": ".batch",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Audio",
+    "Backend",
+    "Canned",
+    "Failure",
+    "Pipeline",
+    "Segment",
+    "Transcript",
+    "Whisper",
+    "Word",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

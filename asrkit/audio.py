@@ -1,0 +1,573 @@
+"""A cell -> samples: one channel of float32 at 16 kHz, whatever it came from.
+
+Files are decoded by FFmpeg (PyAV carries it in its wheel) from an already opened regular file with the format
+forced, in blocks, under limits. What was lost on the way is a warning on the ``Audio``; what cannot be heard
+rightly is an error, never noise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from .containers import ogg_faults, read_wav_header, sniff
+from .errors import DecodeError, OptionError
+from .source import ArraySource, Source, describe, locate
+
+if TYPE_CHECKING:
+    import av
+    import torch
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+__all__ = ["SAMPLING_RATE", "Audio", "AudioInfo", "load", "probe", "stream"]
+
+Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+SAMPLING_RATE = 16_000  # Hz, what speech recognisers were trained on
+MAX_LOAD = 4 * 3600.0  # seconds held at once: 4 h of float32 at 16 kHz are 0.9 GB
+MAX_RAW_SAMPLES = 8 * 10**9  # before resampling: 23 h of 48 kHz stereo; more is a bomb
+MAX_VALUES_PER_SECOND = 4_000_000  # rate x channels; 64 channels of 48 kHz are 3.1 million
+MAX_PEAK = 1_000.0  # full scale is 1; a float file beyond this holds no sound
+WALL = (60.0, 0.05)  # seconds a file may take, and seconds more per second decoded
+CANCELLED = 0.1  # averaging that leaves less than this (20 dB) of the loudest channel has lost the sound
+CHUNK = 1 << 20  # values mixed and resampled at once
+SEEK_FROM, PREROLL = 10.0, 2.0  # seconds: seek only beyond the first, and start decoding the second early
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """One channel of sound.
+
+    Args:
+        samples: float32, full scale is [-1, 1], shape ``(n_samples,)``.
+        sampling_rate: in Hz.
+        warnings: what was lost on the way, each ``"code: what happened"``. Codes: ``truncated``, ``chained``,
+            ``cancelled``, ``damaged``, ``rate-changed``.
+
+    >>> Audio(np.zeros(8_000, np.float32)).duration
+    0.5
+    """
+
+    samples: Samples
+    sampling_rate: int = SAMPLING_RATE
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+        return len(self.samples) / self.sampling_rate
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What the headers say, without decoding. ``duration`` is in seconds, None where no header tells."""
+
+    duration: float | None
+    sampling_rate: int
+    channels: int
+    format: str
+
+
+def load(cell: object, *, start: float | None = None, end: float | None = None, channel: int | None = None) -> Audio:
+    """The sound of one cell, whole.
+
+    Args:
+        cell: a path, URL, bytes, open file, array with its rate; see ``asrkit.source``.
+        start: first second wanted.
+        end: second to stop before.
+        channel: take this one (from 0) instead of the average of all.
+
+    Returns:
+        float32 mono at 16 kHz.
+
+    Raises:
+        SourceError: the cell names no audio we can find.
+        DecodeError: the audio cannot be decoded, or is longer than 4 hours (``too-long``; ``stream`` has no limit).
+
+    >>> load((np.zeros((2, 8_000)), 8_000)).duration
+    1.0
+    """
+    buffer, length = np.empty(0, np.float32), 0
+    warnings: tuple[str, ...] = ()
+    for block in stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD):
+        if not length:
+            buffer = block.samples
+        else:
+            if length + len(block.samples) > len(buffer):  # grows in place: no second copy of hours of sound
+                buffer = buffer if buffer.flags.owndata else buffer.copy()
+                buffer.resize(int(1.5 * (length + len(block.samples))), refcheck=False)
+            buffer[length : length + len(block.samples)] = block.samples
+        length += len(block.samples)
+        warnings = block.warnings
+    if not length:
+        raise DecodeError("no sound in it: 0 samples", code="empty")
+    return Audio(buffer[:length], warnings=warnings)
+
+
+def stream(
+    cell: object,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+    block_seconds: float = 60.0,
+    max_seconds: float | None = None,
+) -> Iterator[Audio]:
+    """The sound of one cell in consecutive blocks, in bounded memory (up to 23 h of 48 kHz stereo).
+
+    Each block is float32 mono at 16 kHz and carries the warnings so far. Arguments and errors are those of
+    ``load``; errors may come after good blocks.
+    """
+    _check_stretch(start, end)
+    source = locate(cell)
+    with _naming(source):
+        if isinstance(source, ArraySource):
+            yield from _from_array(source, start or 0.0, end, channel)
+            return
+        with source.open() as file:
+            decoder = _Decoder(file, start or 0.0, end, channel, max_seconds)
+            yield from _blocks(decoder, int(block_seconds * SAMPLING_RATE))
+
+
+def probe(cell: object) -> AudioInfo:
+    """Duration, rate, channels and container, from headers alone.
+
+    Raises:
+        SourceError: the cell names no audio we can find.
+        DecodeError: the headers cannot be read.
+
+    >>> probe((np.zeros((2, 8_000)), 8_000))
+    AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array')
+    """
+    source = locate(cell)
+    if isinstance(source, ArraySource):
+        channels = _channels_first(source.samples)
+        return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
+    with _naming(source), source.open() as file:
+        name = sniff(file)
+        if name in ("wav", "rifx"):
+            header = read_wav_header(file)
+            if header.is_plain:
+                return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, "wav")
+        with _open_container(file, name) as container:
+            audio = _audio_stream(container)
+            return AudioInfo(
+                _declared_seconds(container, audio), audio.rate or 0, audio.channels or 0, container.format.name
+            )
+
+
+@contextlib.contextmanager
+def _naming(source: Source) -> Iterator[None]:
+    """A decoder's error says which cell it is about."""
+    try:
+        yield
+    except DecodeError as error:
+        raise DecodeError(f"{describe(source)}: {error}", code=error.code) from error.__cause__
+
+
+def _check_stretch(start: float | None, end: float | None) -> None:
+    first, last = start or 0.0, np.inf if end is None else end
+    if not 0 <= first < last:
+        raise OptionError(f"expected 0 <= start < end in seconds, got start={start} and end={end}")
+
+
+# -- arrays -----------------------------------------------------------------------------------------------------
+
+
+def _channels_first(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Shape ``(channels, n_samples)``; of two axes the shorter is taken for the channels."""
+    if samples.ndim == 1:
+        return samples[None]
+    return samples if samples.shape[0] <= samples.shape[1] else samples.T
+
+
+def _full_scale(samples: np.ndarray[Any, Any]) -> Samples:
+    """Float32 in which full scale is 1."""
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    half = float(2 ** (8 * samples.dtype.itemsize - 1))
+    centre = half if samples.dtype.kind == "u" else 0.0
+    return ((samples - centre) / half).astype(np.float32)
+
+
+def _from_array(source: ArraySource, start: float, end: float | None, channel: int | None) -> Iterator[Audio]:
+    rate = source.sampling_rate
+    stop = None if end is None else round(end * rate)
+    samples = _channels_first(source.samples)[:, round(start * rate) : stop]
+    if not samples.size:
+        raise DecodeError("no sound in it: 0 samples", code="empty")
+    mixer = _Mixer(channel)
+    mono = mixer.mix(_full_scale(samples))
+    if rate != SAMPLING_RATE:
+        mono = _resample_whole(mono, rate)
+    yield Audio(mono, warnings=tuple(mixer.warnings))
+
+
+def _resample_whole(samples: Samples, rate: int) -> Samples:
+    divisor = int(np.gcd(rate, SAMPLING_RATE))
+    if SAMPLING_RATE // divisor > 1_000:  # torchaudio's filter bank for 22,051 Hz would need gigabytes
+        frames = _Resampler(rate)
+        return np.concatenate([*frames.push(samples), *frames.finish()])
+    import torch
+
+    resampled: Samples = _torch_resampler(rate)(torch.from_numpy(samples)).numpy()
+    return resampled
+
+
+@lru_cache(maxsize=16)
+def _torch_resampler(rate: int) -> torch.nn.Module:
+    from torchaudio.transforms import Resample
+
+    return Resample(rate, SAMPLING_RATE)
+
+
+# -- files ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Mixer:
+    """Many channels -> one. Averages, unless that would cancel the sound."""
+
+    channel: int | None
+    warnings: dict[str, None] = field(default_factory=dict)  # an ordered set
+    loudest: int | None = None
+
+    def mix(self, samples: Samples) -> Samples:
+        """Shape ``(channels, n)`` to ``(n,)``."""
+        count = len(samples)
+        if self.channel is not None:
+            if not -count <= self.channel < count:
+                raise DecodeError(
+                    f"there is no channel {self.channel}: the sound has {count} (counted from 0)", code="no-channel"
+                )
+            mono = samples[self.channel]
+        elif count == 1:
+            mono = samples[0]
+        else:
+            mono = samples.mean(axis=0, dtype=np.float32)
+            energies = np.einsum("cn,cn->c", samples, samples)
+            if float(mono @ mono) < CANCELLED**2 * float(energies.max()) and self.loudest is None:
+                self.loudest = int(energies.argmax())
+                self.warnings[
+                    f"cancelled: the {count} channels cancel each other when averaged; channel {self.loudest} was taken"
+                ] = None
+            if self.loudest is not None and self.loudest < count:
+                mono = samples[self.loudest]
+        if mono.size and not float(np.abs(mono).max()) < MAX_PEAK:  # also true for NaN
+            raise DecodeError(
+                f"samples that are no sound: NaN, infinite or beyond {MAX_PEAK:.0f} (full scale is 1)",
+                code="non-finite",
+            )
+        return np.ascontiguousarray(mono)
+
+
+class _Resampler:
+    """One channel of any rate -> 16 kHz, in a stream, by FFmpeg's swresample."""
+
+    def __init__(self, rate: int) -> None:
+        import av
+
+        self.rate = rate
+        self._swr = av.AudioResampler(format="flt", layout="mono", rate=SAMPLING_RATE)
+
+    def push(self, samples: Samples) -> Iterator[Samples]:
+        import av
+
+        if self.rate == SAMPLING_RATE:
+            yield samples
+            return
+        for at in range(0, len(samples), CHUNK):
+            frame = av.AudioFrame.from_ndarray(samples[None, at : at + CHUNK], format="flt", layout="mono")
+            frame.sample_rate = self.rate
+            yield from (out.to_ndarray()[0] for out in self._swr.resample(frame))
+
+    def finish(self) -> Iterator[Samples]:
+        if self.rate != SAMPLING_RATE:
+            yield from (out.to_ndarray()[0] for out in self._swr.resample(None))
+
+
+class _Decoder:
+    """An open file -> pieces of mono sound at 16 kHz, of whatever size they come in."""
+
+    def __init__(
+        self, file: IO[bytes], start: float, end: float | None, channel: int | None, max_seconds: float | None
+    ) -> None:
+        self.file, self.start, self.end = file, start, end
+        self.max_seconds = max_seconds
+        self.mixer = _Mixer(channel)
+        self.format = sniff(file)
+        self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
+        self.declared: float | None = None
+        self.raw = 0  # values decoded, over all channels
+        self.heard = 0.0  # seconds decoded
+        self.damaged = 0  # packets that could not be decoded
+        self.began = time.monotonic()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(self.mixer.warnings)
+
+    def warn(self, warning: str) -> None:
+        self.mixer.warnings[warning] = None
+
+    def pieces(self) -> Iterator[Samples]:
+        """Mixed, resampled, cut to the stretch that was asked for."""
+        resampler: _Resampler | None = None
+        for samples, rate in _gather(self._raw_pieces()):
+            if resampler is None or resampler.rate != rate:
+                if resampler is not None:
+                    self.warn(f"rate-changed: from {resampler.rate} to {rate} Hz within the file")
+                    yield from resampler.finish()
+                resampler = _Resampler(rate)
+            yield from resampler.push(self.mixer.mix(samples))
+        if resampler is not None:
+            yield from resampler.finish()
+        self._compare_with_headers()
+
+    def _raw_pieces(self) -> Iterator[tuple[Samples, int]]:
+        """Frames of shape ``(channels, n)`` with their rate."""
+        header = self.header
+        has_size = header is not None and header.is_plain and header.promised is not None
+        frames = self._wav_frames() if has_size or self.format == "rifx" else self._frames()
+        for samples, rate, at in frames:
+            self._charge(samples, rate)
+            seconds = samples.shape[1] / rate
+            self.heard = max(self.heard, at + seconds)
+            first = round(max(0.0, self.start - at) * rate)
+            if self.end is not None and at >= self.end:
+                return
+            last = samples.shape[1] if self.end is None else round((self.end - at) * rate)
+            if first < min(last, samples.shape[1]):
+                yield samples[:, first:last], rate
+
+    def _charge(self, samples: Samples, rate: int) -> None:
+        self.raw += samples.size
+        if self.raw > MAX_RAW_SAMPLES or rate * len(samples) > MAX_VALUES_PER_SECOND:
+            raise DecodeError(
+                f"{self.raw:,} samples and more to come ({rate} Hz, {len(samples)} channels) are no recording",
+                code="too-large",
+            )
+        if self.max_seconds is not None and self.heard - self.start > self.max_seconds:
+            raise self._too_long(self.heard)
+        allowed = WALL[0] + WALL[1] * self.heard
+        if time.monotonic() - self.began > allowed:
+            raise DecodeError(f"decoding took over {allowed:.0f} s for {self.heard:.0f} s of sound", code="timeout")
+
+    def _too_long(self, seconds: float) -> DecodeError:
+        return DecodeError(
+            f"{seconds / 3600:.1f} h of sound at once; the limit is {(self.max_seconds or 0) / 3600:.0f} h: "
+            "use asrkit.audio.stream, or name a start and an end",
+            code="too-long",
+        )
+
+    def _check_declared(self, seconds: float, rate: int, channels: int) -> None:
+        wanted = min(seconds, np.inf if self.end is None else self.end) - self.start
+        if self.max_seconds is not None and wanted > self.max_seconds:
+            raise self._too_long(wanted)
+        if seconds * rate * channels > MAX_RAW_SAMPLES and self.start == 0 and self.end is None:
+            raise DecodeError(
+                f"{seconds / 3600:.1f} h at {rate} Hz with {channels} channels is no recording", code="too-large"
+            )
+
+    def _wav_frames(self) -> Iterator[tuple[Samples, int, float]]:
+        """By libsndfile: several times as fast as FFmpeg here, and right about big-endian files."""
+        import soundfile
+
+        self.file.seek(0)
+        try:
+            opened = soundfile.SoundFile(self.file)
+        except soundfile.LibsndfileError as error:
+            raise DecodeError(f"the headers cannot be read ({error.error_string})", code="corrupt") from error
+        with opened as sound:
+            self.declared = sound.frames / sound.samplerate
+            self._check_declared(self.declared, sound.samplerate, sound.channels)
+            sound.seek(min(int(self.start * sound.samplerate), sound.frames))
+            at = sound.tell() / sound.samplerate
+            while len(samples := sound.read(CHUNK // sound.channels, dtype="float32", always_2d=True)):
+                yield np.ascontiguousarray(samples.T), sound.samplerate, at
+                at += len(samples) / sound.samplerate
+
+    def _frames(self) -> Iterator[tuple[Samples, int, float]]:
+        """Decoded frames with the second at which each begins."""
+        with _open_container(self.file, self.format) as container:
+            audio = _audio_stream(container)
+            self.declared = _declared_seconds(container, audio)
+            if self.declared is not None:
+                self._check_declared(self.declared, audio.rate or 1, audio.channels or 1)
+            if self.start > SEEK_FROM and (frames := self._sought(container, audio)) is not None:
+                yield from frames
+                return
+        with _open_container(self.file, self.format) as container:
+            yield from self._decoded(container, _audio_stream(container))
+
+    def _sought(self, container: InputContainer, audio: AudioStream) -> Iterator[tuple[Samples, int, float]] | None:
+        """Frames from shortly before ``start``, or None where the file cannot be entered there."""
+        import av
+
+        if self.format in ("aac", "mpeg", "mpegts"):  # no index: times after a seek are guesses
+            return None
+        try:
+            container.seek(int((self.start - PREROLL) * av.time_base))
+            frames = self._decoded(container, audio, sought=True)
+            first = next(frames, None)
+        except (av.error.FFmpegError, ValueError):
+            return None
+        if first is None or not 0 < first[2] <= self.start:
+            return None
+        return chain([first], frames)
+
+    def _decoded(
+        self, container: InputContainer, audio: AudioStream, sought: bool = False
+    ) -> Iterator[tuple[Samples, int, float]]:
+        import av
+
+        at: float | None = None
+        origin = float((audio.start_time or 0) * (audio.time_base or 0))
+        packets = container.demux(audio)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+                if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
+                    raise DecodeError("the sound is encrypted", code="encrypted")
+                frames = packet.decode()
+            except av.error.EOFError:
+                break
+            except (av.error.FFmpegError, ValueError) as error:
+                if isinstance(error, av.error.MemoryError):
+                    raise
+                self.damaged += 1
+                if self.damaged > 1_000 and self.heard == 0:
+                    break
+                continue
+            for frame in frames:
+                told = None
+                if frame.pts is not None and frame.time_base is not None:
+                    told = float(frame.pts * frame.time_base) - origin
+                if at is None:
+                    at = told if sought and told is not None else 0.0
+                elif self.format == "flac" and told is not None and told > at + 0.001:
+                    self.damaged += 1
+                samples = _frame_samples(frame)
+                yield samples, frame.sample_rate, at
+                at += samples.shape[1] / frame.sample_rate
+
+    def _compare_with_headers(self) -> None:
+        if self.heard == 0:
+            raise DecodeError(
+                f"nothing in it could be decoded (container: {self.format})",
+                code="corrupt" if self.damaged or not self.header else "empty",
+            )
+        self._find_what_is_lost()
+        # A cut through a file or between two joined ones costs one packet, which is said already.
+        if self.damaged > bool(self.mixer.warnings):
+            self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
+
+    def _find_what_is_lost(self) -> None:
+        if self.end is not None and self.heard >= self.end:
+            return
+        faults = ogg_faults(self.file) if self.format == "ogg" else set()
+        if "chained" in faults:
+            self.warn("chained: several Ogg streams one after the other; all of them were decoded")
+        short = 0.0 if self.declared is None else self.declared - self.heard
+        if (self.header and self.header.is_truncated) or "truncated" in faults or short > max(0.2, 0.01 * self.heard):
+            promised = f" of {self.declared:.1f} s" if short > 0.2 else ""
+            self.warn(f"truncated: the file ends early; {self.heard:.1f} s{promised} could be decoded")
+
+
+def _blocks(decoder: _Decoder, size: int) -> Iterator[Audio]:
+    """Pieces of any size -> blocks of one size; the last may be shorter."""
+    waiting: list[Samples] = []
+    length = 0
+    for piece in decoder.pieces():
+        waiting.append(piece)
+        length += len(piece)
+        while length >= size:
+            whole = np.concatenate(waiting)
+            yield Audio(whole[:size], warnings=decoder.warnings)
+            waiting = [whole[size:]]
+            length -= size
+    if length or decoder.heard <= decoder.start:
+        if not length:
+            raise DecodeError(
+                f"no sound in it: the stretch begins at {decoder.start} s, the sound ends at {decoder.heard:.2f} s",
+                code="empty",
+            )
+        yield Audio(np.concatenate(waiting), warnings=decoder.warnings)
+
+
+def _gather(pieces: Iterator[tuple[Samples, int]]) -> Iterator[tuple[Samples, int]]:
+    """Small frames joined to chunks of about ``CHUNK`` values of one rate and channel count."""
+    waiting: list[Samples] = []
+    values, kind = 0, (0, 0)
+    for samples, rate in pieces:
+        if waiting and (kind != (len(samples), rate) or values >= CHUNK):
+            yield np.concatenate(waiting, axis=1), kind[1]
+            waiting, values = [], 0
+        kind = (len(samples), rate)
+        waiting.append(samples)
+        values += samples.size
+    if waiting:
+        yield np.concatenate(waiting, axis=1), kind[1]
+
+
+def _open_container(file: IO[bytes], name: str) -> InputContainer:
+    """FFmpeg on this very file, with this very format; it may open nothing else."""
+    import av
+
+    file.seek(0)
+    try:
+        return av.open(
+            file,
+            format=name,
+            metadata_errors="replace",
+            io_open=_refuse,
+            container_options={"protocol_whitelist": "none", "enable_drefs": "0"},
+        )
+    except av.error.FFmpegError as error:
+        raise DecodeError(
+            f"the headers cannot be read (container: {name}; FFmpeg: {error.strerror})", code="corrupt"
+        ) from error
+
+
+def _refuse(url: str, flags: int, options: object) -> Any:
+    raise DecodeError(f"the file asks for another one ({url}); only the file itself is read", code="corrupt")
+
+
+def _audio_stream(container: InputContainer) -> AudioStream:
+    audio = next(iter(container.streams.audio), None)
+    if audio is None:
+        held = ", ".join(stream.type for stream in container.streams) or "nothing"
+        raise DecodeError(f"no audio in it (it holds: {held})", code="no-audio-stream")
+    if audio.codec_context is None:
+        raise DecodeError("the sound is in a coding that FFmpeg does not know", code="corrupt")
+    audio.codec_context.thread_count = 1  # many files at once are faster than many threads on one
+    if container.format.name == "flac":
+        audio.codec_context.options = {"err_detect": "crccheck+explode"}  # damage shall be an error, not noise
+    return audio
+
+
+def _declared_seconds(container: InputContainer, audio: AudioStream) -> float | None:
+    """The length that the headers promise; None where FFmpeg only guesses from the bit rate."""
+    if container.format.name in ("aac", "amr", "mpeg", "mpegts", "ac3", "eac3", "dts"):
+        return None
+    if audio.duration is not None and audio.time_base is not None:
+        return float(audio.duration * audio.time_base)
+    return None if container.duration is None else container.duration / 1e6
+
+
+def _frame_samples(frame: av.AudioFrame) -> Samples:
+    """Shape ``(channels, n)``, full scale 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    return _full_scale(samples)

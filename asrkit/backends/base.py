@@ -1,0 +1,95 @@
+"""The one seam between audio and text, and the way from a model's name to what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from ..audio import Audio
+from ..errors import OptionError
+from ..transcript import Transcript
+
+__all__ = ["Backend", "Preferences", "from_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a backend wants to be given.
+
+    Args:
+        batch_size: clips at once.
+        longest: seconds of the longest clip it takes; what is longer is cut at pauses. None: no limit.
+        speech_gate: whether clips without speech are kept from it.
+        language_first: whether the first window of a long recording tells the language of the others.
+        in_order: whether clips must come in the order of the rows; else long ones come first.
+    """
+
+    batch_size: int = 1
+    longest: float | None = None
+    speech_gate: bool = False
+    language_first: bool = False
+    in_order: bool = False
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Turns audio into text. Anything of this shape is a backend; nobody inherits."""
+
+    @property
+    def name(self) -> str:
+        """What people call it, such as ``openai/whisper-base``."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything that can change the text: model, revision, digest of the weights, precision, options."""
+
+    @property
+    def preferred(self) -> Preferences:
+        """What it wants to be given."""
+
+    def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:
+        """One transcript a clip, in order.
+
+        Args:
+            batch: clips of at most ``preferred.longest`` seconds.
+            languages: of each clip, as ISO 639-1 codes; None to find it out.
+
+        Raises:
+            OutOfMemoryError: a smaller batch may fit.
+            BackendError: no transcript for this batch.
+        """
+
+
+def from_model(model: object, **options: Any) -> Backend:
+    """The backend behind ``model=``.
+
+    Args:
+        model: a Hugging Face id or local folder (Whisper on this machine), a ready ``transformers`` speech
+            recognition pipeline, or a backend, which is given back as it is.
+        options: for the backend that is made from a name.
+
+    Raises:
+        OptionError: nothing stands behind it, or options were given for a ready backend.
+        WeightsError: the name leads to no weights.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(model, str):
+        if model.startswith("@cf/"):
+            raise OptionError(f"{model}: Workers AI is not part of this version yet; name a Whisper model")
+        from .whisper import Whisper
+
+        return Whisper(model, **given)
+    if type(model).__name__ == "AutomaticSpeechRecognitionPipeline":
+        from .pipeline import Pipeline
+
+        return Pipeline(model, **given)
+    if isinstance(model, Backend):
+        if given:
+            raise OptionError(
+                f"{', '.join(given)}: options of a ready backend are set where it is made, not in the call"
+            )
+        return model
+    raise OptionError(
+        f"expected a model's name, a folder, a transformers pipeline or a backend, got {type(model).__name__}"
+    )

@@ -1,0 +1,549 @@
+"""Hugging Face Whisper on this machine: GPU where there is one, else the CPU."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..audio import SAMPLING_RATE, Audio
+from ..errors import BackendError, OptionError, OutOfMemoryError, WeightsError
+from ..transcript import Segment, Transcript, Word, ordered_flags
+from ..weights import Weights, find
+from .base import Preferences
+
+if TYPE_CHECKING:
+    import torch
+
+    from .decoding import Decoded
+
+__all__ = ["Whisper"]
+
+WINDOW = 30.0  # seconds, what Whisper was trained on
+TIMESTAMP_STEP = 0.02  # seconds between two timestamp tokens
+RESULT_VERSION = 1  # raised when the same model and options may give another text
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)  # tried in turn where the greedy text fails
+COMPRESSION_RATIO = 2.4  # a text that gzip makes this much smaller repeats itself
+LOG_PROBABILITY = -1.0  # mean of a token; below it the text is a guess
+NO_SPEECH = 0.6  # with a text that is a guess: nothing was said
+# On a CPU the encoder's work is most of it and grows with the window, so a window ends this long after its clip, in
+# steps. Five seconds of silence are needed (with none, Whisper loops); benchmarks/local.py compares it with 30 s.
+CPU_TAIL, CPU_STEP = 8.0, 5.0
+CPU_BATCH = 16
+GPU_BATCH = 128  # no gain was seen beyond
+PROMPT_TOKENS = 223  # half of the decoder's context, less the start
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A model in memory with what feeds and reads it."""
+
+    model: Any
+    features: Any
+    tokenizer: Any
+
+    @property
+    def is_multilingual(self) -> bool:
+        return bool(self.model.generation_config.is_multilingual)
+
+
+class Whisper:
+    """Whisper on this machine, through transformers.
+
+    Args:
+        model: a name on the Hugging Face hub (``openai/whisper-base``) or a local folder.
+        revision: branch, tag or commit on the hub.
+        device: ``auto`` (CUDA, else Apple's GPU, else the CPU) or a device of torch, such as ``cuda:1``.
+        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``. ``auto`` is 16 bits on a GPU and on a CPU that
+            multiplies bfloat16 in hardware, else float32.
+        batch_size: windows decoded together; None chooses by the free memory.
+        language: of all clips (``de`` or ``german``); None finds it out clip by clip.
+        task: ``transcribe``, or ``translate`` into English.
+        prompt: text that could have come before: names, spelling, style.
+        timestamps: None, ``segment`` or ``word``.
+        generate_kwargs: for transformers' ``generate``, such as ``{"num_beams": 5}``.
+        temperature_fallback: decode windows again that fail Whisper's own thresholds.
+        speech_gate: keep stretches without speech from the model, which would invent words there.
+        window: seconds the model sees; None is 30 on a GPU, and on a CPU the clip and 8 s or more of silence.
+
+    Raises:
+        WeightsError: the name leads to no weights.
+        OptionError: an option that cannot be meant.
+    """
+
+    def __init__(
+        self,
+        model: str = "openai/whisper-base",
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        language: str | None = None,
+        task: str = "transcribe",
+        prompt: str | None = None,
+        timestamps: str | None = None,
+        generate_kwargs: Mapping[str, Any] | None = None,
+        temperature_fallback: bool = True,
+        speech_gate: bool = True,
+        window: float | None = None,
+    ) -> None:
+        _check_one_of("task", task, ("transcribe", "translate"))
+        _check_one_of("timestamps", timestamps, (None, "segment", "word"))
+        _check_one_of("precision", precision, ("auto", "float32", "bfloat16", "float16"))
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"expected batch_size of at least 1, got {batch_size}")
+        if window is not None and not 1 <= window <= WINDOW:
+            raise OptionError(f"expected a window of 1 to 30 seconds, got {window}")
+        self.name = model
+        self.language = language
+        self.task = task
+        self.prompt = prompt
+        self.timestamps = timestamps
+        self.generate_kwargs = dict(generate_kwargs or {})
+        self.temperature_fallback = temperature_fallback
+        self.window = window
+        self.weights: Weights = find(model, revision=revision)
+        self.device = _device(device)
+        self.precision = _precision(self.device) if precision == "auto" else precision
+        self._batch_size = batch_size
+        self._speech_gate = speech_gate
+        is_multilingual = _is_multilingual(self.weights.folder)
+        if not is_multilingual and task == "translate":
+            raise OptionError(f"{model} knows English only and cannot translate; use a multilingual model")
+        self._multilingual = is_multilingual
+        self._language_code(language)
+
+    def __repr__(self) -> str:
+        return f"Whisper({self.name!r}, device={self.device!r}, precision={self.precision!r})"
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything that can change the text."""
+        return {
+            "backend": "whisper",
+            "version": RESULT_VERSION,
+            "model": self.name,
+            "revision": self.weights.revision,
+            "digest": self.weights.digest,
+            "precision": self.precision,
+            "language": self.language,
+            "task": self.task,
+            "prompt": self.prompt,
+            "timestamps": self.timestamps,
+            "generate_kwargs": self.generate_kwargs,
+            "temperature_fallback": self.temperature_fallback,
+            "speech_gate": self._speech_gate,
+            "window": "clip" if self._fits_window else self.window or WINDOW,
+        }
+
+    @property
+    def preferred(self) -> Preferences:
+        """Windows of at most 30 s, several at once, none without speech."""
+        return Preferences(
+            batch_size=self._batch_size or self._auto_batch_size(),
+            longest=self.window or WINDOW,
+            speech_gate=self._speech_gate,
+            language_first=self._multilingual and self.language is None,
+        )
+
+    def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:
+        """See ``Backend``; a text begins with the blank that Whisper wrote before it."""
+        import torch
+
+        began = time.perf_counter()
+        codes = [self._language_code(language or self.language) for language in languages]
+        order = sorted(range(len(batch)), key=lambda row: self._window_seconds(batch[row]))
+        result: dict[int, Transcript] = {}
+        try:
+            with torch.inference_mode():
+                for seconds, rows in groupby(order, key=lambda row: self._window_seconds(batch[row])):
+                    group = list(rows)
+                    heard = self._windows([batch[row] for row in group], [codes[row] for row in group], seconds)
+                    result.update(zip(group, heard, strict=True))
+        except torch.OutOfMemoryError as error:
+            self._free_memory()
+            raise OutOfMemoryError(f"{len(batch)} windows do not fit on {self.device}") from error
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+                raise OutOfMemoryError(f"{len(batch)} windows do not fit into memory") from error
+            raise BackendError(f"{self.name} failed: {error}") from error
+        total = sum(audio.duration for audio in batch) or 1.0
+        elapsed = time.perf_counter() - began
+        return [
+            replace(result[row], elapsed=elapsed * audio.duration / total, duration=audio.duration)
+            for row, audio in enumerate(batch)
+        ]
+
+    # -- what one group of windows of equal length goes through ------------------------------------------------
+
+    def _windows(self, clips: Sequence[Audio], codes: Sequence[str | None], seconds: float) -> list[Transcript]:
+        from . import decoding
+
+        loaded = self._loaded()
+        states = self._states(clips, seconds)
+        if None in codes:
+            codes = self._identified(states, codes)
+        prompts = self._prompts(codes)
+        with_times = self.timestamps is not None
+        if self.generate_kwargs:
+            try:
+                decoded = decoding.generate(
+                    loaded.model, states, prompts, timestamps=with_times, options=self.generate_kwargs
+                )
+            except (TypeError, ValueError) as error:
+                raise OptionError(f"generate_kwargs {self.generate_kwargs}: {error}") from error
+        else:
+            decoded = decoding.decode(loaded.model, states, prompts, timestamps=with_times)
+        transcripts = []
+        for row, clip in enumerate(clips):
+            window = decoded[row]
+            own, prompt = states[row : row + 1], prompts[row : row + 1]
+            temperature = 0.0
+            if self.temperature_fallback and self._fails(window):
+                window, own, temperature = self._again(clip, window, own, prompt, seconds)
+            transcripts.append(self._transcript(clip, codes[row], window, own, prompt, temperature))
+        return transcripts
+
+    def _states(self, clips: Sequence[Audio], seconds: float) -> torch.Tensor:
+        from . import decoding
+
+        loaded = self._loaded()
+        features = loaded.features(
+            [clip.samples for clip in clips],
+            sampling_rate=SAMPLING_RATE,
+            max_length=round(seconds * SAMPLING_RATE),
+            padding="max_length",
+            truncation=True,
+            return_tensors="pt",
+        ).input_features
+        return decoding.encode(loaded.model, features.to(self.device, loaded.model.dtype))
+
+    def _identified(self, states: torch.Tensor, codes: Sequence[str | None]) -> list[str | None]:
+        from . import decoding
+
+        loaded = self._loaded()
+        names = [token.strip("<|>") for token in loaded.model.generation_config.lang_to_id]
+        best = decoding.language_probabilities(loaded.model, states).argmax(-1).tolist()
+        return [code or names[index] for code, index in zip(codes, best, strict=True)]
+
+    def _prompts(self, codes: Sequence[str | None]) -> torch.Tensor:
+        """The tokens before the text, one row a window: what came before, start, language, task, no timestamps."""
+        import torch
+
+        loaded = self._loaded()
+        config = loaded.model.generation_config
+        before: list[int] = []
+        if self.prompt:
+            words = loaded.tokenizer.encode(" " + self.prompt.strip(), add_special_tokens=False)
+            before = [getattr(config, "prev_sot_token_id", None) or config.no_timestamps_token_id - 2]
+            before += words[-PROMPT_TOKENS:]
+        after = [] if self.timestamps else [config.no_timestamps_token_id]
+        rows = []
+        for code in codes:
+            middle = [config.decoder_start_token_id]
+            if loaded.is_multilingual:
+                middle += [config.lang_to_id[f"<|{code}|>"], config.task_to_id[self.task]]
+            rows.append([*before, *middle, *after])
+        return torch.tensor(rows, device=self.device)
+
+    def _fails(self, window: Decoded) -> bool:
+        """Whisper's own thresholds (section 4.5 of the paper): repeats itself, or is a guess about speech."""
+        unsure = window.log_probability < LOG_PROBABILITY
+        silent = unsure and window.no_speech > NO_SPEECH
+        return (window.is_cut or unsure or self._compression(window) > COMPRESSION_RATIO) and not silent
+
+    def _again(
+        self, clip: Audio, window: Decoded, states: torch.Tensor, prompt: torch.Tensor, seconds: float
+    ) -> tuple[Decoded, torch.Tensor, float]:
+        """Decode one window again: with all its 30 s first, then at rising temperatures. The best one stays."""
+        from . import decoding
+
+        loaded = self._loaded()
+        attempts = [(window, 0.0)]
+        with_times = self.timestamps is not None
+        if seconds < WINDOW:
+            states = self._states([clip], WINDOW)
+            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times)
+            attempts.append((window, 0.0))
+            if not self._fails(window):
+                return window, states, 0.0
+        for temperature in TEMPERATURES:
+            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times, temperature=temperature)
+            attempts.append((window, temperature))
+            if not self._fails(window):
+                break
+
+        def badness(attempt: tuple[Decoded, float]) -> tuple[bool, bool, float]:
+            decoded, _ = attempt
+            return decoded.is_cut, self._compression(decoded) > COMPRESSION_RATIO, -decoded.log_probability
+
+        best, temperature = min(attempts, key=badness)
+        return best, states, temperature
+
+    def _transcript(
+        self,
+        clip: Audio,
+        code: str | None,
+        window: Decoded,
+        states: torch.Tensor,
+        prompt: torch.Tensor,
+        temperature: float,
+    ) -> Transcript:
+        text = self._text(window.tokens)
+        compression = self._compression(window)
+        unsure = window.log_probability < LOG_PROBABILITY
+        if not text.strip() or (unsure and window.no_speech > NO_SPEECH):
+            return Transcript("", code, no_speech=window.no_speech, confidence=None, flags=("silence",))
+        measures = {
+            "confidence": window.log_probability,
+            "no_speech": window.no_speech,
+            "compression_ratio": compression,
+        }
+        segments = self._segments(window.tokens, clip.duration)
+        if self.timestamps == "word":
+            segments = self._with_words(segments, window, states, prompt, clip, code)
+        flags = [
+            name
+            for name, holds in {
+                "repetition": compression > COMPRESSION_RATIO,
+                "low-confidence": unsure,
+                "truncated": window.is_cut,
+                "temperature-fallback": temperature > 0,
+            }.items()
+            if holds
+        ]
+        return Transcript(
+            text,
+            code if self.task == "transcribe" else "en",
+            tuple(replace(segment, temperature=temperature, **measures) for segment in segments),
+            flags=ordered_flags(flags),
+            **measures,
+        )
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        first = self._loaded().model.generation_config.no_timestamps_token_id
+        words = [token for token in tokens if token < first]
+        text: str = self._loaded().tokenizer.decode(words, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def _compression(self, window: Decoded) -> float:
+        text = self._text(window.tokens).encode()
+        return len(text) / len(zlib.compress(text)) if text else 0.0
+
+    def _segments(self, tokens: Sequence[int], duration: float) -> list[Segment]:
+        """The text cut at timestamp tokens; without any it is one segment."""
+        zero = self._loaded().model.generation_config.no_timestamps_token_id + 1
+        segments: list[Segment] = []
+        start, words = 0.0, []
+        for token in [*tokens, zero + round(duration / TIMESTAMP_STEP)]:
+            if token < zero:
+                words.append(token)
+                continue
+            time = min((token - zero) * TIMESTAMP_STEP, duration)
+            if words:
+                end = max(time, start)
+                segments.append(Segment(self._text(words), start, end))
+                words = []
+            start = max(time, start)
+        return segments
+
+    def _with_words(
+        self,
+        segments: Sequence[Segment],
+        window: Decoded,
+        states: torch.Tensor,
+        prompt: torch.Tensor,
+        clip: Audio,
+        code: str | None,
+    ) -> list[Segment]:
+        from . import decoding
+
+        words = _words(self._loaded(), states, prompt, window, clip, code, decoding.align)
+        rest = list(words)
+        result = []
+        for segment in segments:
+            own: list[Word] = []
+            left = len(segment.text.replace(" ", ""))
+            while rest and left > 0:
+                own.append(rest.pop(0))
+                left -= len(own[-1].word.replace(" ", ""))
+            if own:
+                segment = replace(segment, words=tuple(own), start=own[0].start, end=own[-1].end)
+            result.append(segment)
+        return result
+
+    # -- options -----------------------------------------------------------------------------------------------
+
+    @property
+    def _fits_window(self) -> bool:
+        return self.window is None and self.device == "cpu"
+
+    def _window_seconds(self, clip: Audio) -> float:
+        if not self._fits_window:
+            return self.window or WINDOW
+        steps = np.ceil((clip.duration + CPU_TAIL) / CPU_STEP)
+        return float(min(WINDOW, steps * CPU_STEP))
+
+    def _language_code(self, language: str | None) -> str | None:
+        """ISO 639-1 code of a language, checked against what the model knows."""
+        from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
+
+        if language is None:
+            return None if self._multilingual else "en"
+        code = TO_LANGUAGE_CODE.get(language.lower(), language.lower().split("-")[0].split("_")[0])
+        if code not in LANGUAGES:
+            raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or a name such as 'german'")
+        if not self._multilingual and code != "en":
+            raise OptionError(f"{self.name} knows English only, not {language!r}; use a multilingual model")
+        return str(code)
+
+    def _loaded(self) -> _Loaded:
+        return _load(self.weights.folder, self.device, self.precision)
+
+    def _auto_batch_size(self) -> int:
+        if not self.device.startswith("cuda"):
+            return CPU_BATCH
+        import torch
+
+        loaded = self._loaded()
+        free, _ = torch.cuda.mem_get_info(self.device)
+        free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return _fitting_batch(free, loaded.model.config, loaded.model.dtype.itemsize)
+
+    def _free_memory(self) -> None:
+        import torch
+
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+def _fitting_batch(free: int, config: Any, itemsize: int) -> int:
+    """Windows that fit into ``free`` bytes: a power of two, at most ``GPU_BATCH``.
+
+    A window needs the encoder's widest activations, the decoder's keys and values over 1,500 states, and float32
+    scores over the vocabulary with their copies.
+
+    >>> from types import SimpleNamespace
+    >>> large = SimpleNamespace(
+    ...     d_model=1280, encoder_ffn_dim=5120, decoder_layers=32, max_source_positions=1500,
+    ...     max_target_positions=448, vocab_size=51866)
+    >>> [_fitting_batch(gigabytes * 10**9, large, 2) for gigabytes in (1, 8, 100)]
+    [1, 16, 128]
+    """
+    positions = config.max_source_positions
+    encoder = positions * (6 * config.d_model + 2 * config.encoder_ffn_dim) * itemsize
+    caches = 2 * config.decoder_layers * (positions + 2 * config.max_target_positions) * config.d_model * itemsize
+    scores = 6 * config.vocab_size * 4
+    count = int(0.8 * free) // (encoder + caches + scores)
+    return int(min(GPU_BATCH, 2 ** int(np.log2(count)))) if count >= 1 else 1
+
+
+def _words(
+    loaded: _Loaded,
+    states: torch.Tensor,
+    prompt: torch.Tensor,
+    window: Decoded,
+    clip: Audio,
+    code: str | None,
+    align: Any,
+) -> list[Word]:
+    """Words with times inside the clip, none before the one before it."""
+    from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
+
+    first = loaded.model.generation_config.no_timestamps_token_id
+    kept = [
+        (token, sure) for token, sure in zip(window.tokens, window.log_probabilities, strict=False) if token < first
+    ]
+    if not kept:
+        return []
+    tokens = [token for token, _ in kept]
+    begin = [token for token in prompt[0].tolist() if token != first]
+    times = align(loaded.model, states, begin, tokens, round(clip.duration / TIMESTAMP_STEP))
+    texts, _, indices = _combine_tokens_into_words(loaded.tokenizer, tokens, code or "en")
+    words: list[Word] = []
+    last = 0.0
+    for text, own in zip(texts, indices, strict=True):
+        if not text.strip():
+            continue
+        start = min(max(float(times[own[0]]), last), clip.duration)
+        end = min(max(float(times[own[-1] + 1]), start), clip.duration)
+        sure = float(np.exp(np.mean([kept[index][1] for index in own])))
+        words.append(Word(text.strip(), start, end, round(sure, 4)))
+        last = end
+    return words
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path, device: str, precision: str) -> _Loaded:
+    import torch
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizerFast
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model = WhisperForConditionalGeneration.from_pretrained(
+            folder, dtype=getattr(torch, precision), use_safetensors=True, local_files_only=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{folder} cannot be loaded as a Whisper model: {error}") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    return _Loaded(
+        model.to(device).eval(),
+        WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True),
+        WhisperTokenizerFast.from_pretrained(folder, local_files_only=True),
+    )
+
+
+def _is_multilingual(folder: Path) -> bool:
+    from transformers import GenerationConfig
+
+    if (folder / "generation_config.json").is_file():
+        config = GenerationConfig.from_pretrained(folder)
+        if getattr(config, "is_multilingual", None) is not None:
+            return bool(config.is_multilingual)
+    raise WeightsError(
+        f"{folder} has no generation_config.json that says is_multilingual; copy the one of the model it was made from"
+    )
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device != "auto":
+        try:
+            kind = torch.device(device).type
+        except RuntimeError as error:
+            raise OptionError(f"no such device {device!r}; expected auto, cpu, cuda, cuda:1 or mps") from error
+        if kind == "cuda" and not torch.cuda.is_available():
+            raise OptionError("device='cuda', but torch sees no CUDA device here; use device='auto'")
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _precision(device: str) -> str:
+    """16 bits where the hardware multiplies them; elsewhere float32, which was faster than emulated bfloat16."""
+    import torch
+
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    if device.startswith("mps"):
+        return "float16"
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
+def _check_one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    if value not in choices:
+        raise OptionError(f"expected {name} to be one of {', '.join(map(repr, choices))}, got {value!r}")

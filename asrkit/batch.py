@@ -1,0 +1,470 @@
+"""Cells -> outcomes: ordered by length, decoded ahead by threads, recognised in batches; one failure is one row."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from .audio import Audio, probe, stream
+from .backends.base import Backend, from_model
+from .errors import AsrkitError, BackendError, OptionError, OutOfMemoryError
+from .progress import Progress
+from .source import ArraySource, ByteSource, FileSource, Source, describe, is_missing, locate
+from .speech import Window, windows
+from .transcript import Transcript, join, ordered_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Failure", "Outcome", "transcribe", "transcribe_cells"]
+
+PLANNED = 4_096  # rows looked at ahead and put in order of length
+WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that gave no transcript, and why. ``code`` is short, ``message`` says what to do."""
+
+    code: str
+    message: str
+    error: AsrkitError = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    @classmethod
+    def of(cls, error: AsrkitError) -> Self:
+        """From the exception."""
+        return cls(error.code, str(error), error)
+
+
+Outcome = Transcript | Failure | None  # None: the cell holds no audio
+
+
+def transcribe(
+    cells: Iterable[object],
+    *,
+    model: object = "openai/whisper-base",
+    language: str | Sequence[str | None] | None = None,
+    start: Sequence[float | None] | None = None,
+    end: Sequence[float | None] | None = None,
+    channel: int | None = None,
+    errors: str = "column",
+    progress: bool = True,
+    **options: Any,
+) -> Iterator[Outcome]:
+    """Turn audio into text, without pandas.
+
+    Args:
+        cells: paths, URLs, bytes, arrays with their rate; see ``asrkit.source``.
+        model: a model's name, a local folder, a transformers pipeline, or a backend.
+        language: of all cells or one a cell, as code or name; None finds it out.
+        start: first second of each cell that is wanted.
+        end: second of each cell to stop before.
+        channel: take this one (from 0) instead of the average of all.
+        errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
+        progress: show a bar.
+        options: for the backend, see ``asrkit.Whisper``.
+
+    Yields:
+        One outcome a cell, in order: a ``Transcript``, a ``Failure``, or None for a missing cell.
+
+    Raises:
+        OptionError, WeightsError: before any work.
+
+    >>> import numpy as np
+    >>> from asrkit import Canned
+    >>> cells = [(np.zeros(8_000), 8_000), None, "no/such/file.wav"]
+    >>> [getattr(outcome, "text", outcome and outcome.code) for outcome in
+    ...  transcribe(cells, model=Canned(["hello"]), progress=False)]
+    ['hello', None, 'not-found']
+    """
+    backend = from_model(model, **options)
+    listed = list(cells)
+    languages = [language] * len(listed) if language is None or isinstance(language, str) else list(language)
+    return transcribe_cells(
+        listed,
+        backend,
+        languages=languages,
+        starts=start,
+        ends=end,
+        channel=channel,
+        errors=errors,
+        progress=progress,
+    )
+
+
+def transcribe_cells(
+    cells: Sequence[object],
+    backend: Backend,
+    *,
+    languages: Sequence[str | None] | None = None,
+    starts: Sequence[float | None] | None = None,
+    ends: Sequence[float | None] | None = None,
+    channel: int | None = None,
+    errors: str = "column",
+    progress: bool = True,
+    label: Callable[[int], object] = lambda row: row,
+    done: Callable[[int, Outcome], None] | None = None,
+) -> Iterator[Outcome]:
+    """The same with a ready backend.
+
+    ``label`` names a row in messages; ``done`` is called with a row's number and outcome as soon as it is finished,
+    which for short rows may be long before it is their turn.
+    """
+    if errors not in ("column", "raise"):
+        raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
+    count = len(cells)
+    for name, values in (("language", languages), ("start", starts), ("end", ends)):
+        if values is not None and len(values) != count:
+            raise OptionError(f"{name} has {len(values)} values for {count} cells; give one a cell")
+    rows = [
+        _Row(
+            number,
+            cell,
+            _given(languages, number),
+            _given(starts, number) or 0.0,
+            _given(ends, number),
+        )
+        for number, cell in enumerate(cells)
+    ]
+    return _Run(rows, backend, channel, errors, progress, label, done).outcomes()
+
+
+def _given(values: Sequence[Any] | None, number: int) -> Any:
+    value = None if values is None else values[number]
+    return None if is_missing(value) else value
+
+
+@dataclass(eq=False)
+class _Row:
+    """One cell on its way."""
+
+    number: int
+    cell: object
+    language: str | None
+    start: float
+    end: float | None
+    source: Source | None = None
+    seconds: float | None = None  # as far as the headers tell
+    heard: float = 0.0  # seconds of it that the model has done
+    duration: float = 0.0
+    warnings: tuple[str, ...] = ()
+    parts: dict[int, Transcript] = field(default_factory=dict)
+    part_starts: dict[int, float] = field(default_factory=dict)
+    expected: int | None = None  # number of windows, known when the last was decoded
+    outcome: Outcome = None
+    is_done: bool = False
+    language_known: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One window of a row, ready for the model."""
+
+    row: _Row
+    number: int
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoded:
+    """All windows of a row were handed over, or reading it failed."""
+
+    row: _Row
+    error: AsrkitError | None = None
+
+
+class _Stopped(Exception):
+    """Nobody wants the rest."""
+
+
+class _Run:
+    """One call: threads that read and decode, and the consumer that feeds the backend."""
+
+    def __init__(
+        self,
+        rows: list[_Row],
+        backend: Backend,
+        channel: int | None,
+        errors: str,
+        progress: bool,
+        label: Callable[[int], object],
+        done: Callable[[int, Outcome], None] | None,
+    ) -> None:
+        self.rows, self.backend, self.channel = rows, backend, channel
+        self.errors, self.label, self.done = errors, label, done
+        self.preferred = backend.preferred
+        self.batch_size = self.preferred.batch_size
+        self.bar = Progress(len(rows), enabled=progress)
+        self.ready: SimpleQueue[_Part | _Decoded | BaseException] = SimpleQueue()
+        self.stop = threading.Event()
+        self.lock = threading.Condition()
+        self.waiting = 0.0  # seconds of decoded audio not yet taken by the model
+        longest = self.preferred.longest or 30.0
+        self.most_waiting = max(WAITING_SECONDS, 3 * self.batch_size * longest)
+        self.held_up = 0  # threads that wait for the consumer
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """In the order of the rows."""
+        workers = 1 if self.preferred.in_order else min(16, max(2, os.cpu_count() or 1))
+        plan = self._plan(workers)
+        plan_lock = threading.Lock()
+
+        def work() -> None:
+            try:
+                while not self.stop.is_set():
+                    with plan_lock:
+                        row = next(plan, None)
+                    if row is None:
+                        return
+                    self._read(row)
+            except BaseException as error:
+                self.ready.put(error)
+
+        threads = [threading.Thread(target=work, name=f"asrkit-read-{n}", daemon=True) for n in range(workers)]
+        try:
+            with self.bar:
+                for thread in threads:
+                    thread.start()
+                yield from self._in_order(self._finished(threads))
+        finally:
+            self.stop.set()
+            with self.lock:
+                self.lock.notify_all()
+            for row in self.rows:
+                row.language_known.set()
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join(timeout=5)
+
+    # -- threads: look ahead, read, decode, cut ----------------------------------------------------------------
+
+    def _plan(self, workers: int) -> Iterator[_Row]:
+        """Rows in the order in which they are worked on: longest first, some thousands at a time."""
+        rows = iter(self.rows)
+        with ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool:
+            while chunk := list(islice(rows, PLANNED)):
+                for row in pool.map(self._look, chunk):
+                    self.bar.expect(row.seconds)
+                if not self.preferred.in_order:
+                    chunk.sort(key=lambda row: -(row.seconds or 0.0))
+                yield from chunk
+
+    def _look(self, row: _Row) -> _Row:
+        """Find the source and its length; what is wrong with it shows when it is read."""
+        if is_missing(row.cell):
+            row.seconds = 0.0
+            return row
+        try:
+            row.source = locate(row.cell)
+            if isinstance(row.source, FileSource | ByteSource | ArraySource):
+                duration = probe(row.source).duration
+                if duration is not None:
+                    row.seconds = max(0.0, min(duration, row.end or duration) - row.start)
+        except Exception:
+            row.seconds = row.seconds or 0.0
+        return row
+
+    def _read(self, row: _Row) -> None:
+        error: AsrkitError | None = None
+        try:
+            if is_missing(row.cell):
+                row.expected = 0
+            else:
+                self._decode(row)
+        except _Stopped:
+            return
+        except AsrkitError as known:
+            error = known
+        except Exception as unknown:
+            error = AsrkitError(f"reading failed: {type(unknown).__name__}: {unknown}", code="unexpected")
+            error.__cause__ = unknown
+        self.ready.put(_Decoded(row, error))
+
+    def _decode(self, row: _Row) -> None:
+        source = row.source if row.source is not None else locate(row.cell)
+        longest, gate = self.preferred.longest, self.preferred.speech_gate
+        blocks = self._counted(row, stream(source, start=row.start, end=row.end, channel=self.channel))
+        if longest is None and not gate:
+            cut: Iterator[Window] = windows(blocks, float("inf"), gate=False)
+        else:
+            cut = windows(blocks, longest or float("inf"), gate=gate)
+        first, second = next(cut, None), next(cut, None)
+        number = 0
+        for window in (first, second):
+            if window is None:
+                break
+            if number == 1 and self.preferred.language_first and row.language is None:
+                self._wait(row.language_known)
+            self._hand_over(_Part(row, number, window))
+            number += 1
+        for window in cut:
+            self._hand_over(_Part(row, number, window))
+            number += 1
+        row.expected = number
+
+    def _counted(self, row: _Row, blocks: Iterator[Audio]) -> Iterator[Audio]:
+        for block in blocks:
+            row.duration += block.duration
+            row.warnings = block.warnings
+            yield block
+
+    def _wait(self, event: threading.Event) -> None:
+        with self.lock:
+            self.held_up += 1
+        event.wait()
+        with self.lock:
+            self.held_up -= 1
+        if self.stop.is_set():
+            raise _Stopped
+
+    def _hand_over(self, part: _Part) -> None:
+        seconds = part.window.audio.duration
+        with self.lock:
+            self.held_up += 1
+            self.lock.wait_for(
+                lambda: self.stop.is_set() or not self.waiting or self.waiting + seconds <= self.most_waiting
+            )
+            self.held_up -= 1
+            if self.stop.is_set():
+                raise _Stopped
+            self.waiting += seconds
+        self.ready.put(part)
+
+    # -- the consumer: batches, halves, rows -------------------------------------------------------------------
+
+    def _finished(self, threads: Sequence[threading.Thread]) -> Iterator[_Row]:
+        """Rows as they are done."""
+        open_rows = len(self.rows)
+        batch: list[_Part] = []
+        while open_rows:
+            finished: list[_Row] = []
+            item = self._next(threads, wait=not batch)
+            match item:
+                case _Part() if not item.row.is_done:
+                    batch.append(item)
+                case _Decoded(row, error) if error is not None:
+                    self._close(row, Failure.of(error))
+                    finished.append(row)
+                case _Decoded(row):
+                    finished += self._close_if_whole(row)
+            if batch and (item is None or len(batch) >= self.batch_size):
+                finished += self._recognise(batch)
+                batch = []
+            for row in finished:
+                open_rows -= 1
+                yield row
+
+    def _next(self, threads: Sequence[threading.Thread], wait: bool) -> _Part | _Decoded | None:
+        """What the threads made; None where a batch should not wait for more of it."""
+        while True:
+            try:
+                item = self.ready.get(timeout=0.02)
+            except Empty:
+                alive = sum(thread.is_alive() for thread in threads)
+                with self.lock:
+                    stuck = self.held_up >= alive
+                if stuck and self.ready.empty() and not wait:
+                    return None
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, _Part):
+                with self.lock:
+                    self.waiting -= item.window.audio.duration
+                    self.lock.notify_all()
+            return item
+
+    def _recognise(self, batch: Sequence[_Part]) -> list[_Row]:
+        """Hear one batch; gives the rows that are done by it."""
+        finished = []
+        for part, heard in zip(batch, self._transcripts(batch), strict=True):
+            row = part.row
+            self.bar.advance(part.window.audio.duration)
+            row.heard += part.window.audio.duration
+            if row.is_done:
+                continue
+            if isinstance(heard, AsrkitError):
+                self._close(row, Failure.of(heard))
+                finished.append(row)
+                continue
+            row.parts[part.number] = heard
+            row.part_starts[part.number] = part.window.start
+            if part.number == 0:
+                row.language = row.language or heard.language
+            row.language_known.set()
+            finished += self._close_if_whole(row)
+        return finished
+
+    def _transcripts(self, batch: Sequence[_Part]) -> list[Transcript | AsrkitError]:
+        """Halve what fails, so that only the row at fault pays for it."""
+        try:
+            heard = self.backend.transcribe(
+                [part.window.audio for part in batch], languages=[part.row.language for part in batch]
+            )
+            if len(heard) != len(batch):
+                raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
+            return list(heard)
+        except OutOfMemoryError as error:
+            self.batch_size = max(1, len(batch) // 2)
+            if len(batch) == 1:
+                return [error]
+        except BackendError as error:
+            if len(batch) == 1:
+                return [error]
+        except AsrkitError:
+            raise  # an option or the weights: every row would fail
+        except Exception as unknown:
+            if len(batch) == 1:
+                error = BackendError(f"{self.backend.name} failed: {type(unknown).__name__}: {unknown}")
+                error.__cause__ = unknown
+                return [error]
+        half = len(batch) // 2
+        return [*self._transcripts(batch[:half]), *self._transcripts(batch[half:])]
+
+    def _close_if_whole(self, row: _Row) -> list[_Row]:
+        if row.is_done or row.expected is None or len(row.parts) < row.expected:
+            return []
+        if is_missing(row.cell):
+            self._close(row, None)
+            return [row]
+        warned = [warning.split(":")[0] for warning in row.warnings]
+        if row.expected:
+            order = sorted(row.parts)
+            whole = join([row.parts[n] for n in order], [row.part_starts[n] for n in order], row.duration)
+        else:
+            whole = Transcript("", row.language, duration=row.duration, elapsed=0.0, flags=("silence",))
+        self._close(row, replace(whole, flags=ordered_flags([*whole.flags, *warned])))
+        return [row]
+
+    def _close(self, row: _Row, outcome: Outcome) -> None:
+        row.outcome = outcome
+        row.is_done = True
+        row.parts.clear()
+        row.language_known.set()
+        row.source = None
+        failed = isinstance(outcome, Failure)
+        self.bar.finish(row.seconds, row.heard, failed=failed)
+        if self.done:
+            self.done(row.number, outcome)
+        if isinstance(outcome, Failure) and self.errors == "raise":
+            error = outcome.error
+            named = f"row {self.label(row.number)} ({describe(row.cell)}): {error}"
+            raise type(error)(named, code=error.code) from error
+
+    def _in_order(self, finished: Iterator[_Row]) -> Iterator[Outcome]:
+        waiting: dict[int, Outcome] = {}
+        following = 0
+        for row in finished:
+            waiting[row.number] = row.outcome
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1

@@ -1,0 +1,233 @@
+"""The first bytes of a file -> its container, and what its headers promise.
+
+FFmpeg guesses a format from content *and* name, and some of its formats are scripts that open other files or
+addresses. So the format is decided here, from magic bytes alone, and forced; what is not known is not audio.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import IO
+
+from .errors import DecodeError
+
+__all__ = ["WavHeader", "ogg_faults", "read_wav_header", "sniff"]
+
+HEAD = 4096  # bytes, enough for every magic number below
+PADDING = 1 << 16  # bytes of zeros that some writers put before an MP3
+
+# (offset, magic bytes, FFmpeg's name of the demuxer)
+MAGIC = [
+    (0, b"fLaC", "flac"),
+    (0, b"OggS", "ogg"),
+    (0, b"RF64", "wav"),
+    (0, b"BW64", "wav"),
+    (0, b"RIFX", "rifx"),
+    (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "w64"),
+    (0, b"\x1aE\xdf\xa3", "matroska"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "asf"),
+    (0, b"caff", "caf"),
+    (0, b".snd", "au"),
+    (0, b"NIST_1A", "nistsphere"),
+    (0, b"wvpk", "wv"),
+    (0, b"MAC ", "ape"),
+    (0, b"TTA1", "tta"),
+    (0, b"Creative Voice File\x1a", "voc"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"#!AMR", "amr"),
+    (0, b"DSD ", "dsf"),
+    (0, b"FRM8", "iff"),
+    (0, b"MPCK", "mpc8"),
+    (0, b"MP+", "mpc"),
+    (0, b".RMF", "rm"),
+    (0, b"\x00\x00\x01\xba", "mpeg"),
+    (0, b"\x7f\xfe\x80\x01", "dts"),
+    (4, b"ftyp", "mov"),
+    (4, b"moov", "mov"),
+    (4, b"mdat", "mov"),
+    (4, b"wide", "mov"),
+    (4, b"free", "mov"),
+    (4, b"skip", "mov"),
+]
+
+
+def sniff(file: IO[bytes]) -> str:
+    """FFmpeg's name of the container, from content alone (``"rifx"`` for big-endian WAV, which it misreads).
+
+    Raises:
+        DecodeError: ``empty`` or ``not-audio``.
+    """
+    offset = _after_padding(file)
+    for _ in range(8):  # ID3 tags may follow one another
+        head = _read_at(file, offset, HEAD)
+        if head[:3] != b"ID3" or len(head) < 10:
+            break
+        offset += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
+        offset += _zeros(_read_at(file, offset, PADDING))
+    name = _container(head) or ("mp3" if offset and _is_mpeg_audio(head) else None)
+    if name is None:
+        raise DecodeError(_what_instead(head), code="not-audio")
+    return name
+
+
+def _container(head: bytes) -> str | None:
+    for offset, magic, name in MAGIC:
+        if head.startswith(magic, offset):
+            return name
+    if head[:4] == b"RIFF":
+        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12])
+    if head[:4] == b"FORM":
+        return {b"AIFF": "aiff", b"AIFC": "aiff", b"8SVX": "iff"}.get(head[8:12])
+    if head[:2] == b"\x0b\x77" and len(head) > 5:
+        return "eac3" if head[5] >> 3 > 10 else "ac3"
+    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
+        return "mpegts"
+    if len(head) > 6 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 15 < 13:
+        return "aac"
+    return "mp3" if _is_mpeg_audio(head) else None
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """A frame header of MPEG audio: sync, and no field with a forbidden value (ISO 11172-3, 2.4.1.3)."""
+    return (
+        len(head) >= 4
+        and head[0] == 0xFF
+        and head[1] & 0xE0 == 0xE0
+        and head[1] >> 3 & 3 != 1  # version
+        and head[1] >> 1 & 3 != 0  # layer
+        and head[2] >> 4 != 15  # bit rate
+        and head[2] >> 2 & 3 != 3  # sampling rate
+    )
+
+
+def _what_instead(head: bytes) -> str:
+    guesses = [
+        (b"version https://git-lfs", "a Git LFS pointer; run: git lfs pull"),
+        (b"ffconcat", "a script for FFmpeg, which would open other files"),
+        (b"#EXTM3U", "a playlist"),
+        (b"\x89PNG", "a PNG picture"),
+        (b"\xff\xd8\xff", "a JPEG picture"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"%PDF", "a PDF"),
+        (b"\x1f\x8b", "a gzip file; unpack it first"),
+        (b"MThd", "a MIDI file, notes without sound"),
+    ]
+    for magic, what in guesses:
+        if head.startswith(magic):
+            return f"not audio but {what}"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
+        return "not audio but a web page or an error message of a server"
+    return f"not audio, or a container not known here (starts with {head[:8]!r}); raw samples need (samples, rate)"
+
+
+@dataclass(frozen=True, slots=True)
+class WavHeader:
+    """What the header of a RIFF/WAVE file says. Sizes are in bytes."""
+
+    coding: int
+    channels: int
+    sampling_rate: int
+    block: int
+    promised: int | None
+    present: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every sample has its own bytes: PCM, float, A-law or mu-law."""
+        return self.coding in PLAIN_CODINGS
+
+    @property
+    def frames(self) -> int:
+        """Samples of a channel that are there, if the coding is plain."""
+        present = self.present if self.promised is None else min(self.present, self.promised)
+        return present // self.block
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the file ends before its header says, by more than one frame."""
+        return self.promised is not None and self.promised > self.present + self.block
+
+
+PLAIN_CODINGS = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law"}  # wFormatTag
+EXTENSIBLE = 0xFFFE  # the coding is the first word of a GUID further on
+STREAMED = {0, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFF000, 0xFFFFFFFF}  # "size unknown" of various writers
+
+
+def read_wav_header(file: IO[bytes]) -> WavHeader:
+    """Read and check the header of a WAV, RF64, BW64 or RIFX file.
+
+    Raises:
+        DecodeError: ``corrupt`` where no sound can have this header, ``empty`` where no sound follows.
+    """
+    size = file.seek(0, 2)
+    order = ">" if _read_at(file, 0, 4) == b"RIFX" else "<"
+    position, fmt, long_size = 12, b"", None
+    while True:
+        head = _read_at(file, position, 8)
+        if len(head) < 8:
+            raise DecodeError("a WAV header without sound after it", code="empty" if fmt else "corrupt")
+        tag, length = struct.unpack(order + "4sI", head)
+        if tag == b"ds64":
+            (long_size,) = struct.unpack(order + "Q", _read_at(file, position + 16, 8).ljust(8, b"\0"))
+        elif tag == b"fmt ":
+            fmt = _read_at(file, position + 8, min(length, 40))
+        elif tag == b"data":
+            break
+        position += 8 + length + length % 2
+    if len(fmt) < 16:
+        raise DecodeError("a WAV file without its format", code="corrupt")
+    coding, channels, rate, _, block, bits = struct.unpack(order + "HHIIHH", fmt[:16])
+    if coding == EXTENSIBLE and len(fmt) >= 26:
+        (coding,) = struct.unpack(order + "H", fmt[24:26])
+    possible = 1_000 <= rate <= 1_000_000 and 1 <= channels <= 256 and block
+    if not possible or (coding in PLAIN_CODINGS and block * 8 < channels * max(bits, 1)):
+        raise DecodeError(
+            f"a WAV header that cannot be meant: {rate} Hz, {channels} channels, {bits} bits", code="corrupt"
+        )
+    data_start = position + 8
+    if long_size is not None and length == 0xFFFFFFFF:
+        promised: int | None = long_size
+    else:
+        promised = None if length in STREAMED else length
+    if size - data_start < block:
+        raise DecodeError("a WAV header without sound after it", code="empty")
+    return WavHeader(coding, channels, rate, block, promised, size - data_start)
+
+
+def ogg_faults(file: IO[bytes]) -> set[str]:
+    """``"chained"`` where one stream follows another, ``"truncated"`` where the last page is cut.
+
+    Reads page headers only (RFC 3533, section 6). The mark of the last page is no help: browsers do not set it.
+    """
+    faults, position, seen_data = set(), 0, False
+    while len(head := _read_at(file, position, 27)) == 27 and head[:4] == b"OggS":
+        begins, segments = head[5] & 2, head[26]
+        if begins and seen_data:
+            faults.add("chained")
+        seen_data |= not begins
+        body = sum(_read_at(file, position + 27, segments))
+        position += 27 + segments + body
+    return faults if position == file.seek(0, 2) else faults | {"truncated"}
+
+
+def _after_padding(file: IO[bytes]) -> int:
+    head = _read_at(file, 0, PADDING)
+    if not head:
+        raise DecodeError("the file is empty (0 bytes)", code="empty")
+    zeros = _zeros(head)
+    # A box of an MP4 starts with its length, which starts with zeros; padding is longer.
+    return zeros if zeros >= 16 else 0
+
+
+def _zeros(data: bytes) -> int:
+    return len(data) - len(data.lstrip(b"\0"))
+
+
+def _syncsafe(data: bytes) -> int:
+    return sum((byte & 0x7F) << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
+
+
+def _read_at(file: IO[bytes], position: int, count: int) -> bytes:
+    file.seek(position)
+    return file.read(count)

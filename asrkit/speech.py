@@ -1,0 +1,217 @@
+"""Where speech is: the silence gate, and cuts of long audio at its pauses.
+
+The judge is Silero VAD (MIT; its weights are in the wheel of ``silero-vad``), a small network that gives the
+probability of speech every 32 ms. The wheel runs it frame by frame; here its convolutions see a whole stretch at
+once and only its LSTM walks, which gives the same numbers some thirty times faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .audio import SAMPLING_RATE, Audio, Samples
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FRAME", "SpeechDetector", "Window", "windows"]
+
+FRAME = 512  # samples, 32 ms: one probability each
+CONTEXT = 64  # samples of the frame before that the network sees again
+FRAMES_PER_SECOND = SAMPLING_RATE / FRAME
+
+ONSET = 0.25  # a frame this likely starts speech: whispers stay below 0.5, noises below 0.1 ...
+OFFSET = 0.1  # ... which goes on while frames are at least this likely
+SHORTEST = 0.1  # seconds of speech that count; clicks are shorter
+PADDING = 0.5  # seconds kept before the first and after the last word
+LONGEST_PAUSE = 3.0  # seconds without speech that are kept inside a window
+EARLIEST_CUT = 0.35  # of a full window: before it no cut is made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A stretch with speech that a recogniser can take at once.
+
+    Args:
+        audio: the sound of the stretch.
+        start: its first second within the recording.
+    """
+
+    audio: Audio
+    start: float
+
+    @property
+    def end(self) -> float:
+        """In seconds within the recording."""
+        return self.start + self.audio.duration
+
+
+class SpeechDetector:
+    """Silero VAD over a stream of samples at 16 kHz; what came before is remembered.
+
+    >>> SpeechDetector()(np.zeros(1_024, np.float32)).round(1)
+    array([0., 0.], dtype=float32)
+    """
+
+    def __init__(self) -> None:
+        self._network = _network()
+        self._state: Any = None
+        self._context = np.zeros(CONTEXT, np.float32)
+
+    def __call__(self, samples: Samples) -> Samples:
+        """Probability of speech, one a frame of 512 samples; the last frame is filled up with zeros.
+
+        Call with whole frames until the last call.
+        """
+        import torch
+
+        count = -(-len(samples) // FRAME)
+        padded = np.zeros(CONTEXT + count * FRAME, np.float32)
+        padded[:CONTEXT] = self._context
+        padded[CONTEXT : CONTEXT + len(samples)] = samples
+        self._context = padded[-CONTEXT:].copy()
+        with torch.inference_mode():
+            frames = torch.from_numpy(padded).unfold(0, CONTEXT + FRAME, FRAME)
+            probabilities, self._state = self._network(frames, self._state)
+        result: Samples = probabilities.numpy()
+        return result
+
+
+@lru_cache(maxsize=1)
+def _network() -> Any:
+    """The 16 kHz network of silero-vad (its ``tinygrad_model.py`` shows the layers), over all frames at once."""
+    import torch
+    from silero_vad import load_silero_vad
+    from torch.nn.functional import conv1d, pad, relu
+
+    weights = load_silero_vad()._model.state_dict()
+    lstm = torch.nn.LSTM(128, 128, batch_first=True)
+    lstm.load_state_dict(
+        {f"{kind}_l0": weights[f"decoder.rnn.{kind}"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    )
+
+    def run(frames: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        x = pad(frames, (0, CONTEXT), "reflect").unsqueeze(1)
+        x = conv1d(x, weights["stft.forward_basis_buffer"], stride=128)
+        x = (x[:, :129] ** 2 + x[:, 129:] ** 2).sqrt()
+        for layer, stride in enumerate((1, 2, 2, 1)):
+            name = f"encoder.{layer}.reparam_conv"
+            x = relu(conv1d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride, padding=1))
+        hidden, state = lstm(x.squeeze(-1).unsqueeze(0), state)
+        x = relu(hidden[0]).unsqueeze(-1)
+        x = conv1d(x, weights["decoder.decoder.2.weight"], weights["decoder.decoder.2.bias"]).sigmoid()
+        return x.flatten(), state
+
+    return run
+
+
+def windows(blocks: Iterable[Audio], longest: float = 30.0, *, gate: bool = True) -> Iterator[Window]:
+    """Cut a recording at its pauses into windows a recogniser can take.
+
+    Windows follow one another without overlap, so no word is heard twice; stretches without speech fall between
+    them. A recording without speech gives none.
+
+    Args:
+        blocks: consecutive blocks of one recording, as ``audio.stream`` gives them.
+        longest: no window is longer, in seconds.
+        gate: leave out what holds no speech. Without it everything is kept, and only what is longer than
+            ``longest`` is cut.
+    """
+    cutter = _Cutter(longest, gate)
+    for block in blocks:
+        yield from cutter.push(block)
+    yield from cutter.finish()
+
+
+class _Cutter:
+    """Sound waiting to be cut. Positions are frames since the start of the recording."""
+
+    def __init__(self, longest: float, gate: bool) -> None:
+        self.longest = int(longest * FRAMES_PER_SECOND)
+        self.limit = int(longest * SAMPLING_RATE)
+        self.gate = gate
+        self.detect = SpeechDetector()
+        self.samples: Samples = np.empty(0, np.float32)
+        self.odd: Samples = np.empty(0, np.float32)  # less than a frame, heard with the next block
+        self.scores: Samples = np.empty(0, np.float32)
+        self.origin = 0  # frame at which `samples` begins
+        self.warnings: tuple[str, ...] = ()
+
+    def push(self, block: Audio) -> Iterator[Window]:
+        sound = np.concatenate([self.odd, block.samples])
+        whole = len(sound) // FRAME * FRAME
+        self.odd = sound[whole:]
+        self._hear(sound[:whole])
+        self.warnings = block.warnings
+        while len(self.scores) > self.longest + 2 * LONGEST_PAUSE * FRAMES_PER_SECOND:
+            yield from self._next(last=False)
+
+    def finish(self) -> Iterator[Window]:
+        self._hear(self.odd)
+        while len(self.scores):
+            yield from self._next(last=True)
+
+    def _hear(self, sound: Samples) -> None:
+        if not len(sound):
+            return
+        scores = self.detect(sound)
+        self.samples = np.concatenate([self.samples, sound])
+        self.scores = np.concatenate([self.scores, scores])
+
+    def _next(self, last: bool) -> Iterator[Window]:
+        """Take one window, or a stretch without speech, off the front."""
+        if not self.gate:
+            begin, end = 0, len(self.scores)
+        else:
+            speech = _speech(self.scores)
+            if not len(speech):
+                # What may still turn out to be the beginning of speech stays.
+                keep = 0 if last else int(PADDING * FRAMES_PER_SECOND)
+                self._drop(len(self.scores) - keep)
+                return
+            margin = int(PADDING * FRAMES_PER_SECOND)
+            begin = max(0, speech[0][0] - margin)
+            end = speech[0][1]
+            for first, stop in speech[1:]:
+                if first - end > LONGEST_PAUSE * FRAMES_PER_SECOND:
+                    break
+                end = stop
+            end = min(len(self.scores), end + margin)
+        if (end - begin) * FRAME > self.limit:
+            end = begin + self._cut(self.scores[begin : begin + self.longest])
+        stop = min(end * FRAME, len(self.samples))
+        sound = self.samples[begin * FRAME : stop].copy()
+        yield Window(Audio(sound, warnings=self.warnings), (self.origin + begin) * FRAME / SAMPLING_RATE)
+        self._drop(end)
+
+    def _cut(self, scores: Samples) -> int:
+        """The frame of the best pause: low over a short and a long neighbourhood, and late rather than early."""
+        smooth = sum(
+            np.convolve(np.pad(scores, width // 2, mode="edge"), np.ones(width) / width, mode="valid")[: len(scores)]
+            for width in (5, 25)
+        )
+        late = np.linspace(0, 0.1, len(scores))
+        earliest = int(EARLIEST_CUT * len(scores))
+        return earliest + int(np.argmin((smooth - late)[earliest:]))
+
+    def _drop(self, frames: int) -> None:
+        self.origin += frames
+        self.samples = self.samples[frames * FRAME :]
+        self.scores = self.scores[frames:]
+
+
+def _speech(scores: Samples) -> list[tuple[int, int]]:
+    """Runs of frames that are at least ``OFFSET`` and reach ``ONSET`` for long enough."""
+    possible = np.concatenate([[False], scores >= OFFSET, [False]])
+    edges = np.flatnonzero(possible[1:] != possible[:-1])
+    shortest = SHORTEST * FRAMES_PER_SECOND
+    return [
+        (first, stop)
+        for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        if np.count_nonzero(scores[first:stop] >= ONSET) >= shortest
+    ]
