@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
@@ -226,7 +226,8 @@ def _resample_whole(samples: Samples, rate: int) -> Samples:
 def _torch_resampler(rate: int) -> torch.nn.Module:
     from torchaudio.transforms import Resample
 
-    return Resample(rate, SAMPLING_RATE)
+    resampler: torch.nn.Module = Resample(rate, SAMPLING_RATE)
+    return resampler
 
 
 # -- files ------------------------------------------------------------------------------------------------------
@@ -528,6 +529,7 @@ def _open_container(file: IO[bytes], name: str) -> InputContainer:
     try:
         return av.open(
             file,
+            "r",
             format=name,
             metadata_errors="replace",
             io_open=_refuse,

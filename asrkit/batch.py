@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -424,9 +424,9 @@ class _Run:
             raise  # an option or the weights: every row would fail
         except Exception as unknown:
             if len(batch) == 1:
-                error = BackendError(f"{self.backend.name} failed: {type(unknown).__name__}: {unknown}")
-                error.__cause__ = unknown
-                return [error]
+                failed = BackendError(f"{self.backend.name} failed: {type(unknown).__name__}: {unknown}")
+                failed.__cause__ = unknown
+                return [failed]
         half = len(batch) // 2
         return [*self._transcripts(batch[:half]), *self._transcripts(batch[half:])]
 

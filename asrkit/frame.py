@@ -36,11 +36,11 @@ class SeriesAsr:
         >>> pd.Series([b"", None], index=["a", "b"]).asr.transcribe(model=asrkit.Canned(["hi"])).isna().tolist()
         [True, True]
         """
-        column = self._cells.rename("audio").to_frame()
         for name in ("into", "details", "overwrite"):
             if name in options:
                 raise OptionError(f"{name}= is for frames; use df.asr.transcribe(column, {name}=...)")
-        return column.asr.transcribe("audio", model=model, **options)["hypothesis"]
+        frame = FrameAsr(self._cells.rename("audio").to_frame())
+        return frame.transcribe("audio", model=model, **options)["hypothesis"]
 
 
 @pd.api.extensions.register_dataframe_accessor("asr")
@@ -133,10 +133,9 @@ def _column(frame: pd.DataFrame, name: Hashable) -> list[Any]:
         near = difflib.get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, frame.columns)) or 'none'}"
         raise ColumnError(f"the frame has no column {name!r}; {hint}")
-    column = frame[name]
-    if isinstance(column, pd.DataFrame):
-        raise ColumnError(f"the frame has {column.shape[1]} columns named {name!r}; names must tell them apart")
-    return column.tolist()
+    if (count := list(frame.columns).count(name)) > 1:
+        raise ColumnError(f"the frame has {count} columns named {name!r}; names must tell them apart")
+    return list(frame[name].tolist())
 
 
 def _new_columns(into: str, details: bool) -> list[str]:

@@ -194,9 +194,11 @@ def describe(cell: object) -> str:
         return f"<{len(cell):,} bytes>"
     if isinstance(cell, Mapping) and cell.get("path"):
         return str(cell["path"])
-    samples = cell.get("array") if isinstance(cell, Mapping) else cell[0] if isinstance(cell, tuple) and cell else None
-    if hasattr(samples, "shape"):
-        return f"<array of shape {tuple(samples.shape)}>"
+    inside: Any = (
+        cell.get("array") if isinstance(cell, Mapping) else cell[0] if isinstance(cell, tuple) and cell else None
+    )
+    if hasattr(inside, "shape"):
+        return f"<array of shape {tuple(inside.shape)}>"
     return f"<{type(cell).__name__}>"
 
 

@@ -28,8 +28,8 @@ FRAMES_PER_SECOND = SAMPLING_RATE / FRAME
 ONSET = 0.25  # a frame this likely starts speech: whispers stay below 0.5, noises below 0.1 ...
 OFFSET = 0.1  # ... which goes on while frames are at least this likely
 SHORTEST = 0.1  # seconds of speech that count; clicks are shorter
-PADDING = 0.5  # seconds kept before the first and after the last word
-LONGEST_PAUSE = 3.0  # seconds without speech that are kept inside a window
+PADDING = 0.5  # seconds kept of a longer one, before the first and after the last word
+LONGEST_PAUSE = 3.0  # seconds without speech that are kept: shorter recordings stay as they are
 EARLIEST_CUT = 0.35  # of a full window: before it no cut is made
 
 
@@ -174,14 +174,18 @@ class _Cutter:
                 keep = 0 if last else int(PADDING * FRAMES_PER_SECOND)
                 self._drop(len(self.scores) - keep)
                 return
-            margin = int(PADDING * FRAMES_PER_SECOND)
-            begin = max(0, speech[0][0] - margin)
+            margin, pause = int(PADDING * FRAMES_PER_SECOND), int(LONGEST_PAUSE * FRAMES_PER_SECOND)
+            begin = 0 if speech[0][0] <= pause else speech[0][0] - margin
             end = speech[0][1]
             for first, stop in speech[1:]:
-                if first - end > LONGEST_PAUSE * FRAMES_PER_SECOND:
+                if first - end > pause:
                     break
                 end = stop
-            end = min(len(self.scores), end + margin)
+            goes_on = len(self.scores) - end <= pause
+            if goes_on and not last and (len(self.scores) - begin) * FRAME <= self.limit:
+                self._drop(begin)  # the speech has only begun: more of it must be heard first
+                return
+            end = len(self.scores) if goes_on else end + margin
         if (end - begin) * FRAME > self.limit:
             end = begin + self._cut(self.scores[begin : begin + self.longest])
         stop = min(end * FRAME, len(self.samples))

@@ -247,7 +247,7 @@ def _from_hub(name: str, revision: str | None, progress: bool) -> Weights:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     enable_progress_bars() if progress else disable_progress_bars()
     try:

@@ -30,7 +30,7 @@ class Canned:
 
     answers: Sequence[str] | Callable[[Audio], str]
     name: str = "canned"
-    preferred: Preferences = Preferences(batch_size=16, in_order=True)
+    preferred: Preferences = field(default_factory=lambda: Preferences(batch_size=16, in_order=True))
     heard: int = field(default=0, init=False)
 
     @property

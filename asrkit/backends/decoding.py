@@ -25,6 +25,8 @@ LOOP_PERIOD = 24  # ... of at most this many tokens ...
 LOOP_TURNS = 4  # ... that stand there at least this often ...
 LOOP_SPAN = 24  # ... and repeat this many tokens
 COMPACT_BELOW = 0.7  # a batch with a smaller share of unfinished windows is packed
+FRAME_SECONDS = 0.02  # of one state of the encoder
+ATTENTION_LAG = 0.1  # seconds by which attention follows the sound: the median against a forced alignment
 MEDIAN_WIDTH = 7  # frames, smoothing of the attention before alignment
 
 
@@ -68,7 +70,7 @@ def encode(model: Any, features: torch.Tensor) -> torch.Tensor:
 
     if features.device.type != "cpu":
         return run(features)
-    return torch.cat([run(one) for one in features.split(1)])
+    return torch.cat([run(features[row : row + 1]) for row in range(len(features))])
 
 
 def language_probabilities(model: Any, states: torch.Tensor) -> torch.Tensor:
@@ -110,7 +112,8 @@ def _run(
     cache = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
 
     windows = [Decoded([], [], 0.0, is_cut=True) for _ in range(count)]
-    going: list[Decoded | None] = [*windows]  # one a row of the batch; None where it has ended
+    going: dict[int, Decoded] = dict(enumerate(windows))  # by row of the batch, while it has not ended
+    rows = count
     tokens = prompts
     logits = _forward(model, states, tokens, cache)
     for window, probability in zip(windows, _no_speech(model, logits, prompts).tolist(), strict=True):
@@ -244,7 +247,8 @@ def align(model: Any, states: torch.Tensor, prompt: Sequence[int], tokens: Seque
     margin = MEDIAN_WIDTH // 2
     padded = np.pad(((weights - mean) / (spread + 1e-9)).cpu().numpy(), ((0, 0), (0, 0), (margin, margin)), "edge")
     smooth = np.median(sliding_window_view(padded, MEDIAN_WIDTH, axis=-1), axis=-1).mean(axis=0)
-    return _warp(-smooth[len(prompt) + 1 :]) * 0.02
+    begins = _warp(-smooth[len(prompt) : -1]) * FRAME_SECONDS  # a position attends to where the next token is said
+    return np.maximum(begins - ATTENTION_LAG, 0.0)
 
 
 def _warp(costs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

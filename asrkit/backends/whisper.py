@@ -302,7 +302,7 @@ class Whisper:
         unsure = window.log_probability < LOG_PROBABILITY
         if not text.strip() or (unsure and window.no_speech > NO_SPEECH):
             return Transcript("", code, no_speech=window.no_speech, confidence=None, flags=("silence",))
-        measures = {
+        measures: dict[str, Any] = {
             "confidence": window.log_probability,
             "no_speech": window.no_speech,
             "compression_ratio": compression,

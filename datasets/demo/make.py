@@ -68,8 +68,7 @@ UTTERANCES = [
     Clip(
         "train",
         "flite-awb",
-        "The nine fifteen to Glasgow is delayed by about twelve minutes. Please listen for "
-        "further announcements.",
+        "The nine fifteen to Glasgow is delayed by about twelve minutes. Please listen for further announcements.",
     ),
     Clip(
         "doctor",
@@ -80,26 +79,22 @@ UTTERANCES = [
     Clip(
         "umbrella",
         "espeak-en-gb-x-rp",
-        "Hi Daniel, this is Julia. I left my blue umbrella in your car. Could you bring it "
-        "to work on Thursday?",
+        "Hi Daniel, this is Julia. I left my blue umbrella in your car. Could you bring it to work on Thursday?",
     ),
     Clip(
         "museum",
         "flite-awb",
-        "The oldest clock in this room was built by two sisters from Norwich. It loses four "
-        "seconds a year.",
+        "The oldest clock in this room was built by two sisters from Norwich. It loses four seconds a year.",
     ),
     Clip(
         "standup",
         "flite-rms",
-        "Yesterday I fixed the login page. Today I want to find out why the nightly backup "
-        "takes three hours.",
+        "Yesterday I fixed the login page. Today I want to find out why the nightly backup takes three hours.",
     ),
     Clip(
         "garden",
         "espeak-en-us",
-        "Water the tomatoes in the morning, not in the evening, and leave the basil alone "
-        "until Sunday.",
+        "Water the tomatoes in the morning, not in the evening, and leave the basil alone until Sunday.",
     ),
     Clip(
         "football",
@@ -116,8 +111,7 @@ UTTERANCES = [
     Clip(
         "names",
         "espeak-en-gb-scotland",
-        "Present were Doctor Hannah Becker, Mister Omar Haddad, and Professor Campbell, who "
-        "took the minutes.",
+        "Present were Doctor Hannah Becker, Mister Omar Haddad, and Professor Campbell, who took the minutes.",
     ),
     Clip(
         "bees",
@@ -134,24 +128,21 @@ UTTERANCES = [
     Clip(
         "lost-dog",
         "flite-awb",
-        "We are looking for a small brown dog with one white ear. He answers to Biscuit, "
-        "and to the sound of a fridge.",
+        "We are looking for a small brown dog with one white ear. He answers to Biscuit, and to the sound of a fridge.",
         condition="noise",
         noise=Noise("white", snr=20),
     ),
     Clip(
         "workshop",
         "flite-rms",
-        "Measure twice before you drill, and wear the yellow goggles. The red ones are for "
-        "visitors.",
+        "Measure twice before you drill, and wear the yellow goggles. The red ones are for visitors.",
         condition="noise",
         noise=Noise("pink", snr=15),
     ),
     Clip(
         "cafe",
         "flite-slt",
-        "Could I have an oat milk latte and a slice of the lemon cake, please? And may I pay "
-        "by card?",
+        "Could I have an oat milk latte and a slice of the lemon cake, please? And may I pay by card?",
         condition="noise",
         noise=Noise("babble", snr=14),
     ),
@@ -166,8 +157,7 @@ UTTERANCES = [
     Clip(
         "market",
         "espeak-en-gb-x-rp",
-        "Six oranges for two pounds, the last strawberries of the summer, and free parsley "
-        "for anybody who smiles.",
+        "Six oranges for two pounds, the last strawberries of the summer, and free parsley for anybody who smiles.",
         condition="noise",
         noise=Noise("babble", snr=15),
     ),
@@ -181,8 +171,7 @@ UTTERANCES = [
     Clip(
         "library",
         "flite-slt",
-        "Thank you for calling the city library. To renew a book, press one. For opening "
-        "hours, press two.",
+        "Thank you for calling the city library. To renew a book, press one. For opening hours, press two.",
         condition="telephone",
     ),
     Clip(

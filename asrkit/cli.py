@@ -1,0 +1,301 @@
+"""The same from a shell: ``asrkit transcribe``, ``asrkit models``, ``asrkit demo``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .errors import AsrkitError, OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .batch import Outcome
+
+__all__ = ["main"]
+
+AUDIO_ENDINGS = frozenset(
+    [
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".au",
+        ".avi",
+        ".caf",
+        ".flac",
+        ".flv",
+        ".m4a",
+        ".m4b",
+        ".mkv",
+        ".mov",
+        ".mp2",
+        ".mp3",
+        ".mp4",
+        ".mpc",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".sph",
+        ".spx",
+        ".tta",
+        ".voc",
+        ".w64",
+        ".wav",
+        ".webm",
+        ".wma",
+        ".wmv",
+        ".wv",
+    ]
+)
+TABLES = frozenset({".csv", ".tsv", ".parquet"})
+CAPTIONS = ("srt", "vtt")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives its exit status: 0 all well, 1 some rows failed, 2 nothing could be done."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except AsrkitError as error:
+        print(f"asrkit: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads on; Python would complain about it at the end
+        return 0
+    except KeyboardInterrupt as stopped:
+        print(f"asrkit: {stopped or 'stopped'}", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
+    parser = argparse.ArgumentParser(prog="asrkit", description="Speech recognition: audio becomes text.")
+    parser.add_argument("--version", action="version", version=f"asrkit {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    transcribe = commands.add_parser(
+        "transcribe",
+        help="files, a folder or a table of audio to text",
+        description="Transcribe audio files, a folder of them, or the audio column of a table.",
+    )
+    transcribe.add_argument("inputs", nargs="+", metavar="FILES|FOLDER|CSV|PARQUET")
+    transcribe.add_argument(
+        "--model", default="openai/whisper-base", help="a name on the hub or a local folder (%(default)s)"
+    )
+    transcribe.add_argument("--revision", help="branch, tag or commit of the model")
+    transcribe.add_argument("--language", help="code or name, or the column of a table; found out if not given")
+    transcribe.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
+    transcribe.add_argument("--prompt", help="text that could have come before: names, spelling, style")
+    transcribe.add_argument("--timestamps", choices=("segment", "word"), help="times; captions have them by themselves")
+    transcribe.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps")
+    transcribe.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16"))
+    transcribe.add_argument("--batch-size", type=int)
+    transcribe.add_argument("--audio", default="path", help="column of a table that holds the audio (%(default)s)")
+    transcribe.add_argument("--into", default="hypothesis", help="name of the new column (%(default)s)")
+    transcribe.add_argument(
+        "--format", choices=("txt", "csv", "parquet", "jsonl", *CAPTIONS), help="by --output's ending, else txt"
+    )
+    transcribe.add_argument(
+        "--output", "-o", type=Path, help="file to write, for srt and vtt a folder; else the terminal"
+    )
+    transcribe.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+    transcribe.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
+    transcribe.set_defaults(run=_transcribe)
+
+    models = commands.add_parser("models", help="models on this machine, and what the others need")
+    models.set_defaults(run=_models)
+
+    demo = commands.add_parser("demo", help="transcribe the demo clips and say how good the text is")
+    demo.add_argument("--model", default="openai/whisper-tiny.en")
+    demo.add_argument("--manifest", type=Path, default=Path("datasets/demo/manifest.csv"))
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _transcribe(options: argparse.Namespace) -> int:
+    from .backends.base import from_model
+
+    table = _table(options)
+    wanted = options.format or (options.output.suffix.lstrip(".") if options.output else "txt")
+    if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
+        raise OptionError(f"{options.output}: no format goes by this ending; name one with --format")
+    if wanted == "parquet" and not options.output:
+        raise OptionError("Parquet is not for a terminal; name a file with --output")
+    _refuse_overwriting(options, wanted)
+    backend = from_model(
+        options.model,
+        revision=options.revision,
+        language=options.language if options.language not in table.columns else None,
+        task=options.task,
+        prompt=options.prompt,
+        timestamps=options.timestamps or ("word" if wanted in CAPTIONS else None),
+        device=options.device,
+        precision=options.precision,
+        batch_size=options.batch_size,
+    )
+    rows = _rows(table, options, backend)
+    if wanted in ("csv", "parquet"):
+        return _write_table(table, rows, options, wanted)
+    if wanted in CAPTIONS:
+        return _write_captions(table[options.audio], rows, options, wanted)
+    if options.output:
+        with options.output.open("w", encoding="utf-8") as file:
+            return _write_lines(table[options.audio], rows, file, wanted)
+    return _write_lines(table[options.audio], rows, sys.stdout, wanted)
+
+
+def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Iterator[Outcome]:
+    from .batch import transcribe_cells
+
+    by_row = options.language is not None and options.language in table.columns
+    return transcribe_cells(
+        table[options.audio].tolist(),
+        backend,
+        languages=table[options.language].tolist() if by_row else None,
+        progress=not options.quiet,
+    )
+
+
+def _table(options: argparse.Namespace) -> pd.DataFrame:
+    """The inputs as one table; paths in a table count from where the command is run, else from the table."""
+    import pandas as pd
+
+    from .errors import ColumnError, SourceError
+
+    inputs = [Path(name).expanduser() for name in options.inputs]
+    tables = [path for path in inputs if path.suffix.lower() in TABLES]
+    if tables and len(inputs) > 1:
+        raise OptionError("give one table, or audio files and folders, not both")
+    if not tables:
+        return pd.DataFrame({options.audio: [str(path) for path in _audio_files(options.inputs)]})
+    [path] = tables
+    if not path.is_file():
+        raise SourceError(f"no such file: {path}", code="not-found")
+    frame = (
+        pd.read_parquet(path)
+        if path.suffix.lower() == ".parquet"
+        else pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+    )
+    if options.audio not in frame.columns:
+        columns = ", ".join(map(str, frame.columns))
+        raise ColumnError(f"{path} has no column {options.audio!r}; name the one with audio by --audio ({columns})")
+
+    def beside(cell: object) -> object:
+        if not isinstance(cell, str) or Path(cell).exists() or not (path.parent / cell).exists():
+            return cell
+        return str(path.parent / cell)
+
+    frame[options.audio] = [beside(cell) for cell in frame[options.audio].tolist()]
+    return frame
+
+
+def _audio_files(names: Sequence[str]) -> Iterator[Path | str]:
+    for name in names:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
+            if not found:
+                raise OptionError(f"{path} holds no audio files")
+            yield from found
+        else:
+            yield name if "://" in name else path
+
+
+def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
+    if options.output and options.output.exists() and wanted not in CAPTIONS and not options.overwrite:
+        raise OptionError(f"{options.output} is there already; name another file or pass --overwrite")
+
+
+def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], wanted: str) -> int:
+    """Text or JSON lines, each as soon as it is its turn."""
+    from .source import describe
+    from .transcript import Transcript
+
+    failed = 0
+    for cell, row in zip(cells, rows, strict=True):
+        if wanted == "jsonl":
+            values = row.to_dict() if isinstance(row, Transcript) else {"text": None, "error": row and str(row)}
+            print(json.dumps({"audio": describe(cell), **values}, ensure_ascii=False), file=file, flush=True)
+        elif isinstance(row, Transcript):
+            print(row.text if len(cells) == 1 else f"{describe(cell)}\t{row.text}", file=file, flush=True)
+        failed += _report(cell, row)
+    return 1 if failed else 0
+
+
+def _write_captions(cells: pd.Series[Any], rows: Iterator[Outcome], options: argparse.Namespace, wanted: str) -> int:
+    from .source import describe
+    from .transcript import Transcript
+
+    failed = 0
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+    for cell, row in zip(cells, rows, strict=True):
+        failed += _report(cell, row)
+        if not isinstance(row, Transcript):
+            continue
+        text = row.to_srt() if wanted == "srt" else row.to_vtt()
+        if not options.output:
+            print(text)
+            continue
+        target = options.output / f"{Path(describe(cell)).stem}.{wanted}"
+        if target.exists() and not options.overwrite:
+            print(f"asrkit: {target} is there already; pass --overwrite to replace it", file=sys.stderr)
+            failed += 1
+            continue
+        target.write_text(text, encoding="utf-8")
+    return 1 if failed else 0
+
+
+def _write_table(table: pd.DataFrame, rows: Iterator[Outcome], options: argparse.Namespace, wanted: str) -> int:
+    from .batch import Failure
+    from .transcript import Transcript
+
+    texts, errors, failed = [], [], 0
+    for cell, row in zip(table[options.audio], rows, strict=True):
+        texts.append(row.text if isinstance(row, Transcript) else None)
+        errors.append(str(row) if isinstance(row, Failure) else None)
+        failed += _report(cell, row)
+    result = table.copy()
+    result[options.into], result[f"{options.into}_error"] = texts, errors
+    if wanted == "parquet":
+        result.to_parquet(options.output)
+    else:
+        result.to_csv(options.output or sys.stdout, index=False)
+    return 1 if failed else 0
+
+
+def _report(cell: object, row: Outcome) -> bool:
+    from .batch import Failure
+
+    if isinstance(row, Failure):
+        from tqdm import tqdm
+
+        tqdm.write(f"asrkit: {row}", file=sys.stderr)
+    return isinstance(row, Failure)
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .weights import cache_folder, known_models
+
+    statuses = list(known_models())
+    width = max(len(status.name) for status in statuses)
+    for status in statuses:
+        print(f"{status.name:{width}}  {'here, ' + status.where if status.where else 'needs ' + status.needs}")
+    print(f"\nasrkit keeps what it makes of weight packages in {cache_folder() / 'models'}")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import run
+
+    return run(options.manifest, options.model)
