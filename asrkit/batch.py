@@ -11,8 +11,9 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from .audio import Audio, probe, stream
-from .backends.base import Backend, from_model
+from .audio import SAMPLING_RATE, Audio, probe, stream
+from .backends import from_model
+from .backends.base import Backend
 from .errors import AsrkitError, BackendError, OptionError, OutOfMemoryError
 from .progress import Progress
 from .source import ArraySource, ByteSource, FileSource, Source, describe, is_missing, locate
@@ -88,7 +89,10 @@ def transcribe(
     """
     backend = from_model(model, **options)
     listed = list(cells)
-    languages = [language] * len(listed) if language is None or isinstance(language, str) else list(language)
+    if language is None or isinstance(language, str):
+        languages = [checked_language(backend, language)] * len(listed)
+    else:
+        languages = list(language)
     return transcribe_cells(
         listed,
         backend,
@@ -136,6 +140,16 @@ def transcribe_cells(
         for number, cell in enumerate(cells)
     ]
     return _Run(rows, backend, channel, errors, progress, label, done).outcomes()
+
+
+def checked_language(backend: Backend, language: str | None) -> str | None:
+    """The language as the backend writes it.
+
+    Raises:
+        OptionError: the backend knows its languages, and not this one.
+    """
+    check: Callable[[str], str] | None = getattr(backend, "language_code", None)
+    return language if language is None or check is None else check(language)
 
 
 def _given(values: Sequence[Any] | None, number: int) -> Any:
@@ -207,9 +221,9 @@ class _Run:
         self.ready: SimpleQueue[_Part | _Decoded | BaseException] = SimpleQueue()
         self.stop = threading.Event()
         self.lock = threading.Condition()
-        self.waiting = 0.0  # seconds of decoded audio not yet taken by the model
+        self.waiting = 0  # samples of decoded audio not yet taken by the model
         longest = self.preferred.longest or 30.0
-        self.most_waiting = max(WAITING_SECONDS, 3 * self.batch_size * longest)
+        self.most_waiting = SAMPLING_RATE * max(WAITING_SECONDS, 3 * self.batch_size * longest)
         self.held_up = 0  # threads that wait for the consumer
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -291,12 +305,9 @@ class _Run:
 
     def _decode(self, row: _Row) -> None:
         source = row.source if row.source is not None else locate(row.cell)
-        longest, gate = self.preferred.longest, self.preferred.speech_gate
+        row.language = checked_language(self.backend, row.language)
         blocks = self._counted(row, stream(source, start=row.start, end=row.end, channel=self.channel))
-        if longest is None and not gate:
-            cut: Iterator[Window] = windows(blocks, float("inf"), gate=False)
-        else:
-            cut = windows(blocks, longest or float("inf"), gate=gate)
+        cut = windows(blocks, self.preferred.longest or float("inf"), gate=self.preferred.speech_gate)
         first, second = next(cut, None), next(cut, None)
         number = 0
         for window in (first, second):
@@ -327,16 +338,16 @@ class _Run:
             raise _Stopped
 
     def _hand_over(self, part: _Part) -> None:
-        seconds = part.window.audio.duration
+        count = len(part.window.audio.samples)
         with self.lock:
             self.held_up += 1
             self.lock.wait_for(
-                lambda: self.stop.is_set() or not self.waiting or self.waiting + seconds <= self.most_waiting
+                lambda: self.stop.is_set() or not self.waiting or self.waiting + count <= self.most_waiting
             )
             self.held_up -= 1
             if self.stop.is_set():
                 raise _Stopped
-            self.waiting += seconds
+            self.waiting += count
         self.ready.put(part)
 
     # -- the consumer: batches, halves, rows -------------------------------------------------------------------
@@ -352,8 +363,9 @@ class _Run:
                 case _Part() if not item.row.is_done:
                     batch.append(item)
                 case _Decoded(row, error) if error is not None:
-                    self._close(row, Failure.of(error))
-                    finished.append(row)
+                    if not row.is_done:  # else a window of it has failed before
+                        self._close(row, Failure.of(error))
+                        finished.append(row)
                 case _Decoded(row):
                     finished += self._close_if_whole(row)
             if batch and (item is None or len(batch) >= self.batch_size):
@@ -379,7 +391,7 @@ class _Run:
                 raise item
             if isinstance(item, _Part):
                 with self.lock:
-                    self.waiting -= item.window.audio.duration
+                    self.waiting -= len(item.window.audio.samples)
                     self.lock.notify_all()
             return item
 
@@ -414,7 +426,8 @@ class _Run:
                 raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
             return list(heard)
         except OutOfMemoryError as error:
-            self.batch_size = max(1, len(batch) // 2)
+            if len(batch) > self.batch_size // 2:  # not for the halves of a batch: one huge clip is no rule
+                self.batch_size = max(1, self.batch_size // 2)
             if len(batch) == 1:
                 return [error]
         except BackendError as error:

@@ -19,41 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 AUDIO_ENDINGS = frozenset(
-    [
-        ".aac",
-        ".ac3",
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".amr",
-        ".ape",
-        ".au",
-        ".avi",
-        ".caf",
-        ".flac",
-        ".flv",
-        ".m4a",
-        ".m4b",
-        ".mkv",
-        ".mov",
-        ".mp2",
-        ".mp3",
-        ".mp4",
-        ".mpc",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".sph",
-        ".spx",
-        ".tta",
-        ".voc",
-        ".w64",
-        ".wav",
-        ".webm",
-        ".wma",
-        ".wmv",
-        ".wv",
-    ]
+    {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
+    | {".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".sph", ".spx", ".tta", ".voc", ".w64"}
+    | {".wav", ".webm", ".wma", ".wmv", ".wv"}
 )
 TABLES = frozenset({".csv", ".tsv", ".parquet"})
 CAPTIONS = ("srt", "vtt")
@@ -123,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _transcribe(options: argparse.Namespace) -> int:
-    from .backends.base import from_model
+    from .backends import from_model
 
     table = _table(options)
     wanted = options.format or (options.output.suffix.lstrip(".") if options.output else "txt")
@@ -195,7 +163,7 @@ def _table(options: argparse.Namespace) -> pd.DataFrame:
             return cell
         return str(path.parent / cell)
 
-    frame[options.audio] = [beside(cell) for cell in frame[options.audio].tolist()]
+    frame[options.audio] = frame[options.audio].map(beside)
     return frame
 
 

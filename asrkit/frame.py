@@ -9,13 +9,15 @@ from typing import Any
 import pandas as pd
 
 from . import batch
-from .backends.base import Backend, from_model
+from .backends import from_model
+from .backends.base import Backend
 from .errors import BackendError, ColumnError, Interrupted, OptionError
 from .transcript import Transcript
 
 __all__ = ["FrameAsr", "SeriesAsr"]
 
 TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else object
+DETAILS = ("language", "duration", "elapsed", "confidence", "flags", "segments")
 _STOPPED = BackendError("not reached before the run was stopped", code="interrupted")
 NOT_REACHED = batch.Failure.of(_STOPPED)
 
@@ -101,8 +103,8 @@ class FrameAsr:
                 f"the frame has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
             )
         by_row = language is not None and language in frame.columns
-        languages = _column(frame, language) if by_row else [language] * len(frame)
         backend = from_model(model, **options)
+        languages = _column(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, batch.Outcome] = {}
         running = batch.transcribe_cells(
             cells,
@@ -133,14 +135,13 @@ def _column(frame: pd.DataFrame, name: Hashable) -> list[Any]:
         near = difflib.get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, frame.columns)) or 'none'}"
         raise ColumnError(f"the frame has no column {name!r}; {hint}")
-    if (count := list(frame.columns).count(name)) > 1:
+    if (count := sum(column == name for column in frame.columns)) > 1:
         raise ColumnError(f"the frame has {count} columns named {name!r}; names must tell them apart")
     return list(frame[name].tolist())
 
 
 def _new_columns(into: str, details: bool) -> list[str]:
-    more = ["language", "duration", "elapsed", "confidence", "flags", "segments"] if details else []
-    return [into, f"{into}_error", *(f"{into}_{name}" for name in more)]
+    return [into, f"{into}_error", *(f"{into}_{name}" for name in DETAILS if details)]
 
 
 def _joined(
@@ -166,7 +167,8 @@ def _joined(
             add(name, [getattr(row, field) if row else None for row in heard], "float64")
         add(new[6], [",".join(row.flags) if row else None for row in heard], TEXT)
         add(new[7], [list(row.to_dict()["segments"]) if row else None for row in heard], object)
-    kept = frame.drop(columns=[name for name in new if name in frame.columns])
+    old = _new_columns(into, details=True)  # those of an earlier text, which they would not describe any more
+    kept = frame.drop(columns=[name for name in old if name in frame.columns])
     result = pd.concat([kept, pd.DataFrame(values, index=frame.index)], axis=1)
     made = frame.attrs.get("asrkit", {})
     result.attrs = {**frame.attrs, "asrkit": {**made, into: dict(backend.fingerprint)}}

@@ -30,6 +30,7 @@ class Progress:
         self.failed = 0
         self.began = time.monotonic()
         self._bar: Any = None
+        self._first: tuple[float, float] | None = None
 
     def __enter__(self) -> Self:
         if self.enabled:
@@ -59,6 +60,8 @@ class Progress:
     def advance(self, seconds: float) -> None:
         """This much audio was heard."""
         self.heard += seconds
+        if self._first is None:  # the first batch also loads the model, which says nothing about the rest
+            self._first = (time.monotonic(), self._work)
         self._show()
 
     def finish(self, expected: float | None, heard: float, *, failed: bool) -> None:
@@ -74,26 +77,36 @@ class Progress:
         """Seconds of audio, those of rows not yet looked at estimated."""
         return self.planned * self.rows / self.looked_at if self.looked_at else 0.0
 
+    @property
+    def _work(self) -> float:
+        return self.heard + ROW_COST * self.done
+
+    @property
+    def _whole(self) -> float:
+        return self.total + ROW_COST * self.rows
+
     def remaining(self) -> float | None:
-        """Seconds of work left, None before anything was done."""
-        work = self.heard + ROW_COST * self.done
-        whole = self.total + ROW_COST * self.rows
-        elapsed = time.monotonic() - self.began
-        return elapsed * max(0.0, whole - work) / work if work else None
+        """Seconds of work left, None before there is something to go by: the second batch."""
+        if self.done == self.rows:
+            return 0.0
+        if self._first is None:
+            return None
+        began, before = self._first
+        done = self._work - before
+        return (time.monotonic() - began) * max(0.0, self._whole - self._work) / done if done > 0 else None
 
     def _show(self) -> None:
         if self._bar is None:
             return
-        elapsed = time.monotonic() - self.began
+        elapsed = max(time.monotonic() - self.began, 1e-9)
         left = self.remaining()
         parts = [
             f"{_clock(self.heard)} of {_clock(self.total)} audio, {self.done:,} of {self.rows:,} rows",
-            f"[{_clock(elapsed)}<{'?' if left is None else _clock(left)}, {self.heard / max(elapsed, 1e-9):.1f}x real time]",
+            f"[{_clock(elapsed)}<{'?' if left is None else _clock(left)}, {self.heard / elapsed:.1f}x real time]",
         ]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
-        whole = self.total + ROW_COST * self.rows
-        share = min(1.0, (self.heard + ROW_COST * self.done) / whole) if whole else 0.0
+        share = 1.0 if self.done == self.rows else min(1.0, self._work / self._whole)
         self._bar.unit = ", ".join(parts)
         self._bar.update(max(0.0, share - self._bar.n))
 

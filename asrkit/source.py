@@ -97,13 +97,19 @@ class UrlSource:
             except (ImportError, ValueError) as error:
                 raise _no_filesystem(self.url, error) from error
             except FileNotFoundError as error:
+                if isinstance(error.__cause__, OSError):  # fsspec says so of refused connections too
+                    cause = type(error.__cause__).__name__
+                    raise SourceError(
+                        f"{_public(self.url)} could not be fetched ({cause}); check the address", code="unreachable"
+                    ) from None
                 raise SourceError(f"{_public(self.url)} does not exist", code="not-found") from error
             except Exception as error:  # every filesystem has its own tree of errors
-                reason = f"{type(error).__name__}: {error}".replace(self.url, _public(self.url))
+                # The error's own text may hold the whole address, secrets included.
                 raise SourceError(
-                    f"{_public(self.url)} could not be fetched ({reason}); check the address and the credentials",
+                    f"{_public(self.url)} could not be fetched ({type(error).__name__}); "
+                    "check the address and the credentials",
                     code="unreachable",
-                ) from error
+                ) from None
             copy.seek(0)
             yield copy
 
@@ -187,13 +193,14 @@ def describe(cell: object) -> str:
         case ArraySource(samples, rate):
             return describe((samples, rate))
     if isinstance(cell, str):
-        return _public(cell) if len(cell) <= 300 else cell[:300] + "..."
+        shown = _public(cell)
+        return shown if len(shown) <= 300 else shown[:300] + "..."
     if isinstance(cell, os.PathLike):
         return os.fspath(cell) if isinstance(os.fspath(cell), str) else repr(cell)
     if isinstance(cell, bytes | bytearray | memoryview):
         return f"<{len(cell):,} bytes>"
     if isinstance(cell, Mapping) and cell.get("path"):
-        return str(cell["path"])
+        return describe(cell["path"])
     inside: Any = (
         cell.get("array") if isinstance(cell, Mapping) else cell[0] if isinstance(cell, tuple) and cell else None
     )
@@ -232,7 +239,7 @@ def _from_array(samples: Any, rate: Any, cell: object) -> ArraySource:
         hertz = int(rate)
         if hertz != rate:
             raise ValueError(rate)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _bad_cell(cell, f"samples of type {type(samples).__name__} at the rate {rate!r}") from error
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2) or not 1 <= hertz <= 1_000_000:
         raise _bad_cell(cell, f"samples of type {array.dtype}, shape {array.shape}, at {hertz} Hz")
@@ -278,4 +285,4 @@ def _no_filesystem(url: str, error: Exception) -> SourceError:
 
 def _public(url: str) -> str:
     """The URL without user names, passwords and query, which may hold secrets."""
-    return re.sub(r"(://)[^/@]*@", r"\1", url.split("?")[0]) if _URL.match(url) else url
+    return re.sub(r"(://)[^/]*@", r"\1", url.split("?")[0]) if _URL.match(url) else url

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +26,12 @@ FRAME = 512  # samples, 32 ms: one probability each
 CONTEXT = 64  # samples of the frame before that the network sees again
 FRAMES_PER_SECOND = SAMPLING_RATE / FRAME
 
-ONSET = 0.25  # a frame this likely starts speech: whispers stay below 0.5, noises below 0.1 ...
-OFFSET = 0.1  # ... which goes on while frames are at least this likely
+ONSET = 0.4  # a frame this likely starts speech (whispers reach 0.65, noises stay below 0.2) ...
+OFFSET = 0.15  # ... which goes on while frames are at least this likely
 SHORTEST = 0.1  # seconds of speech that count; clicks are shorter
 PADDING = 0.5  # seconds kept of a longer one, before the first and after the last word
 LONGEST_PAUSE = 3.0  # seconds without speech that are kept: shorter recordings stay as they are
+LONGEST = 1e6  # seconds, in place of "no limit"
 EARLIEST_CUT = 0.35  # of a full window: before it no cut is made
 
 
@@ -85,26 +87,26 @@ class SpeechDetector:
 @lru_cache(maxsize=1)
 def _network() -> Any:
     """The 16 kHz network of silero-vad (its ``tinygrad_model.py`` shows the layers), over all frames at once."""
+    import silero_vad
     import torch
-    from silero_vad import load_silero_vad
+    from safetensors.torch import load_file
     from torch.nn.functional import conv1d, pad, relu
 
-    weights = load_silero_vad()._model.state_dict()
+    weights = load_file(Path(silero_vad.__file__).parent / "data" / "silero_vad_16k.safetensors")
     lstm = torch.nn.LSTM(128, 128, batch_first=True)
     lstm.load_state_dict(
-        {f"{kind}_l0": weights[f"decoder.rnn.{kind}"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        {f"{kind}_l0": weights[f"lstm_cell.{kind}"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     )
 
     def run(frames: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
         x = pad(frames, (0, CONTEXT), "reflect").unsqueeze(1)
-        x = conv1d(x, weights["stft.forward_basis_buffer"], stride=128)
+        x = conv1d(x, weights["stft_conv.weight"], stride=128)
         x = (x[:, :129] ** 2 + x[:, 129:] ** 2).sqrt()
-        for layer, stride in enumerate((1, 2, 2, 1)):
-            name = f"encoder.{layer}.reparam_conv"
+        for name, stride in (("conv1", 1), ("conv2", 2), ("conv3", 2), ("conv4", 1)):
             x = relu(conv1d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride, padding=1))
         hidden, state = lstm(x.squeeze(-1).unsqueeze(0), state)
         x = relu(hidden[0]).unsqueeze(-1)
-        x = conv1d(x, weights["decoder.decoder.2.weight"], weights["decoder.decoder.2.bias"]).sigmoid()
+        x = conv1d(x, weights["final_conv.weight"], weights["final_conv.bias"]).sigmoid()
         return x.flatten(), state
 
     return run
@@ -122,7 +124,11 @@ def windows(blocks: Iterable[Audio], longest: float = 30.0, *, gate: bool = True
         gate: leave out what holds no speech. Without it everything is kept, and only what is longer than
             ``longest`` is cut.
     """
-    cutter = _Cutter(longest, gate)
+    if not gate and longest == np.inf:
+        whole = list(blocks)
+        yield Window(Audio(np.concatenate([block.samples for block in whole]), warnings=whole[-1].warnings), 0.0)
+        return
+    cutter = _Cutter(min(longest, LONGEST), gate)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()
@@ -186,7 +192,7 @@ class _Cutter:
                 self._drop(begin)  # the speech has only begun: more of it must be heard first
                 return
             end = len(self.scores) if goes_on else end + margin
-        if (end - begin) * FRAME > self.limit:
+        if min(end * FRAME, len(self.samples)) - begin * FRAME > self.limit:
             end = begin + self._cut(self.scores[begin : begin + self.longest])
         stop = min(end * FRAME, len(self.samples))
         sound = self.samples[begin * FRAME : stop].copy()

@@ -12,6 +12,7 @@ __all__ = ["Segment", "Transcript", "Word", "join"]
 
 CAPTION_SECONDS = 6.0  # a caption shown longer than this is hard to follow
 CAPTION_LETTERS = 84  # two lines of 42, what broadcasters allow
+SHORTEST_CAPTION = 0.001  # seconds; WebVTT allows none that ends where it begins
 CAPTION_PAUSE = 1.0  # seconds without a word after which a caption ends
 # Scripts written without blanks: Thai, Lao, Myanmar, Khmer; Chinese and Japanese with their punctuation.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
@@ -119,10 +120,10 @@ class Transcript:
     def captions(self) -> Iterator[tuple[float, float, str]]:
         """Start, end and text of captions that can be read in time: from words if they have times, else segments."""
         for segment in self.segments:
-            if segment.words:
-                yield from _captions_of(segment.words)
-            elif segment.text:
-                yield segment.start, segment.end, segment.text
+            own = _captions_of(segment.words) if segment.words else [(segment.start, segment.end, segment.text)]
+            for start, end, text in own:
+                if text := " ".join(text.split()):  # an empty line would end the caption
+                    yield start, max(end, start + SHORTEST_CAPTION), text
 
 
 def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) -> Transcript:
@@ -142,11 +143,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
     sure = [
         (part.confidence, weight) for part, weight in zip(parts, weights, strict=True) if part.confidence is not None
     ]
-    text = ""
-    for part in parts:
-        following = part.text.strip()
-        blank = " " if text and following and not (_UNSPACED.match(text[-1]) and _UNSPACED.match(following)) else ""
-        text += blank + following
+    text = _spaced(part.text.strip() for part in parts)
     return Transcript(
         text=text,
         language=next((part.language for part in parts if part.language), None),
@@ -187,11 +184,20 @@ def _captions_of(words: Sequence[Word]) -> Iterator[tuple[float, float, str]]:
             or word.end - line[0].start > CAPTION_SECONDS
             or word.start - line[-1].end > CAPTION_PAUSE
         ):
-            yield line[0].start, line[-1].end, " ".join(w.word for w in line)
+            yield line[0].start, line[-1].end, _spaced(w.word for w in line)
             line = []
         line.append(word)
     if line:
-        yield line[0].start, line[-1].end, " ".join(w.word for w in line)
+        yield line[0].start, line[-1].end, _spaced(w.word for w in line)
+
+
+def _spaced(parts: Iterable[str]) -> str:
+    """Texts one after the other, with a blank between them where their scripts use blanks."""
+    text = ""
+    for following in parts:
+        blank = " " if text and following and not (_UNSPACED.match(text[-1]) and _UNSPACED.match(following)) else ""
+        text += blank + following
+    return text
 
 
 def _clock(seconds: float, mark: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +16,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from .errors import WeightsError
 
 __all__ = ["PACKAGES", "ModelStatus", "Weights", "cache_folder", "find", "known_models"]
 
-NEEDED = ("config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json")
+NEEDED = ("config.json", "preprocessor_config.json", "tokenizer.json")
 DOWNLOADED = ["*.json", "*.safetensors", "*.txt"]
 LAYOUT = 1  # of the folders made from weight packages; another number makes them again
 
@@ -121,7 +121,7 @@ def find(name: str, *, revision: str | None = None, progress: bool = True) -> We
         WeightsError: nothing usable was found; the message says what to do.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         if revision is not None:
             raise WeightsError(f"{name} is a local folder, which has no revision {revision!r}; leave revision= out")
         return _checked(name, folder, "local folder", "local")
@@ -160,7 +160,7 @@ def known_models() -> Iterator[ModelStatus]:
 
 
 def _checked(name: str, folder: Path, origin: str, revision: str) -> Weights:
-    absent = [file for file in NEEDED if not (folder / file).is_file() and file != "generation_config.json"]
+    absent = [file for file in NEEDED if not (folder / file).is_file()]
     files = sorted(folder.glob("*.safetensors"))
     if absent or not files:
         lacking = ", ".join([*absent, *([] if files else ["*.safetensors"])])
@@ -168,7 +168,7 @@ def _checked(name: str, folder: Path, origin: str, revision: str) -> Weights:
             f"{folder} is no Whisper model of Hugging Face's format: it lacks {lacking} "
             "(other formats: load it with transformers, then save_pretrained)"
         )
-    kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    kind = _model_type(folder)
     if kind != "whisper":
         raise WeightsError(
             f"{name} is a model of type {kind!r}, not whisper; pass it as model=transformers.pipeline("
@@ -177,12 +177,20 @@ def _checked(name: str, folder: Path, origin: str, revision: str) -> Weights:
     return Weights(name, folder, origin, revision, _digest(files))
 
 
+def _model_type(folder: Path) -> str | None:
+    try:
+        kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    except ValueError as error:
+        raise WeightsError(f"{folder / 'config.json'} is no JSON: {error}") from error
+    return None if kind is None else str(kind)
+
+
 def _digest(files: list[Path]) -> str:
     """SHA-256 over the files' own digests. The hub's cache names a file by its digest, which saves the reading."""
     total = hashlib.sha256()
     for file in files:
         known = file.resolve().name
-        if len(known) != 64:
+        if not re.fullmatch("[0-9a-f]{64}", known):
             with file.open("rb") as opened:
                 known = hashlib.file_digest(opened, "sha256").hexdigest()
         total.update(known.encode())
@@ -199,7 +207,7 @@ def _from_hub_cache(name: str, revision: str | None) -> Weights | None:
         return None
     except HFValidationError as error:
         raise WeightsError(f"no model {name!r}: {error}") from error
-    if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
+    if not any(folder.glob("*.safetensors")) or not all((folder / file).is_file() for file in NEEDED):
         return None  # a part of it, from another program or a broken download
     return _checked(name, folder, "hub cache", folder.name)
 
@@ -231,10 +239,10 @@ def _write_folder(model_bin: bytes, package: Path, folder: Path) -> None:
         to_hugging_face(model_bin, package, Path(making))
         try:
             shutil.copytree(making, f"{making}-done")
-            os.rename(f"{making}-done", folder)
-        except OSError:
+            Path(f"{making}-done").rename(folder)
+        except BaseException as error:
             shutil.rmtree(f"{making}-done", ignore_errors=True)
-            if not folder.is_dir():
+            if not (isinstance(error, OSError) and folder.is_dir()):  # another process was faster
                 raise
 
 
@@ -282,9 +290,7 @@ def _cached_models() -> Iterator[str]:
         return
     for repository in repositories:
         for revision in repository.revisions:
-            config: dict[str, Any] = {}
-            if (path := revision.snapshot_path / "config.json").is_file():
-                config = json.loads(path.read_text())
-            if config.get("model_type") == "whisper" and any(revision.snapshot_path.glob("*.safetensors")):
+            folder = revision.snapshot_path
+            if all((folder / file).is_file() for file in NEEDED) and _model_type(folder) == "whisper":
                 yield repository.repo_id
                 break

@@ -212,7 +212,8 @@ class TestCaptionFiles:
 
 class TestDicts:
     def test_a_dict_holds_plain_types_and_comes_back_the_same(self):
-        given = pytest.importorskip("hypothesis").given
+        pytest.importorskip("hypothesis")
+        from hypothesis import HealthCheck, given, settings
         from hypothesis import strategies as st
 
         times = st.floats(0, 1e6)
@@ -232,6 +233,9 @@ class TestDicts:
             flags=st.lists(st.text(), max_size=3).map(tuple),
         )
 
+        @settings(
+            max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        )  # a busy machine is slow
         @given(transcripts)
         def law(transcript):
             assert Transcript.from_dict(transcript.to_dict()) == transcript

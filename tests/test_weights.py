@@ -114,7 +114,8 @@ class TestLocalFolder:
         name = "x" * (64 - len(".safetensors")) + ".safetensors"
         file = (folder / "model.safetensors").rename(folder / name)
         before = find(str(folder)).digest
-        file.write_bytes(file.read_bytes()[:-1] + b"?")
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
         assert find(str(folder)).digest != before
 

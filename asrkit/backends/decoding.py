@@ -126,26 +126,27 @@ def _run(
         else:
             chosen = scores.argmax(-1)
         sure = scores.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
-        for row, (window, token, log_probability) in enumerate(zip(going, chosen.tolist(), sure.tolist(), strict=True)):
-            if window is None:
+        for row, token, log_probability in zip(range(rows), chosen.tolist(), sure.tolist(), strict=True):
+            if row not in going:
                 continue
+            window = going[row]
             window.log_probabilities.append(log_probability)
             if token == end:
                 window.is_cut = False
-                going[row] = None
+                del going[row]
                 continue
             window.tokens.append(token)
             if step >= LOOP_CHECK and step % 8 == 0 and _loops(window.tokens):
-                going[row] = None
-        left = [row for row, window in enumerate(going) if window is not None]
-        if not left or step + 1 == longest:
+                del going[row]
+        if not going or step + 1 == longest:
             break
         tokens = torch.cat([tokens, chosen[:, None]], dim=1)
-        if len(left) <= COMPACT_BELOW * len(going):
-            keep = torch.tensor(left, device=tokens.device)
+        if len(going) <= COMPACT_BELOW * rows:
+            keep = torch.tensor(list(going), device=tokens.device)
             cache.batch_select_indices(keep)
             tokens, states = tokens[keep], states[keep]
-            going = [going[row] for row in left]
+            going = dict(enumerate(going.values()))
+            rows = len(going)
         logits = _forward(model, states, tokens[:, -1:], cache)
     return windows
 
@@ -178,12 +179,10 @@ def generate(
         generation_config=config,
         logits_processor=_processors(model, prompt_length, timestamps),
     )
-    return _scored(model, states, prompts, output[:, prompt_length:].tolist(), timestamps)
+    return _scored(model, states, prompts, output[:, prompt_length:].tolist())
 
 
-def _scored(
-    model: Any, states: torch.Tensor, prompts: torch.Tensor, texts: Sequence[Sequence[int]], timestamps: bool
-) -> list[Decoded]:
+def _scored(model: Any, states: torch.Tensor, prompts: torch.Tensor, texts: Sequence[Sequence[int]]) -> list[Decoded]:
     """How likely the model finds texts that something else chose."""
     import torch
 

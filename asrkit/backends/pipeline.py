@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..audio import SAMPLING_RATE, Audio
-from ..errors import BackendError, OutOfMemoryError
+from ..errors import BackendError, OptionError, OutOfMemoryError
 from ..transcript import Segment, Transcript, Word
 from .base import Preferences
 
@@ -37,6 +37,10 @@ class Pipeline:
         generate_kwargs: Mapping[str, Any] | None = None,
         speech_gate: bool = True,
     ) -> None:
+        if timestamps not in (None, "segment", "word"):
+            raise OptionError(f"expected timestamps to be None, 'segment' or 'word', got {timestamps!r}")
+        if generate_kwargs and not pipeline.model.can_generate():
+            raise OptionError(f"generate_kwargs are for models that generate; {type(pipeline.model).__name__} does not")
         self.pipeline = pipeline
         self.name = pipeline.model.name_or_path or type(pipeline.model).__name__
         self.timestamps = timestamps
@@ -72,6 +76,8 @@ class Pipeline:
             options["generate_kwargs"] = {**greedy, **self.generate_kwargs, **spoken}
             if self.timestamps:
                 options["return_timestamps"] = "word" if self.timestamps == "word" else True
+        elif self.generate_kwargs:
+            options["generate_kwargs"] = self.generate_kwargs
         elif self.timestamps:
             options["return_timestamps"] = "word"
         try:

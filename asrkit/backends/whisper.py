@@ -103,7 +103,6 @@ class Whisper:
         if window is not None and not 1 <= window <= WINDOW:
             raise OptionError(f"expected a window of 1 to 30 seconds, got {window}")
         self.name = model
-        self.language = language
         self.task = task
         self.prompt = prompt
         self.timestamps = timestamps
@@ -119,7 +118,7 @@ class Whisper:
         if not is_multilingual and task == "translate":
             raise OptionError(f"{model} knows English only and cannot translate; use a multilingual model")
         self._multilingual = is_multilingual
-        self._language_code(language)
+        self.language = language and self.language_code(language)
 
     def __repr__(self) -> str:
         return f"Whisper({self.name!r}, device={self.device!r}, precision={self.precision!r})"
@@ -159,7 +158,7 @@ class Whisper:
         import torch
 
         began = time.perf_counter()
-        codes = [self._language_code(language or self.language) for language in languages]
+        codes = [self.language_code(given) if given else self._default_language for given in languages]
         order = sorted(range(len(batch)), key=lambda row: self._window_seconds(batch[row]))
         result: dict[int, Transcript] = {}
         try:
@@ -392,12 +391,18 @@ class Whisper:
         steps = np.ceil((clip.duration + CPU_TAIL) / CPU_STEP)
         return float(min(WINDOW, steps * CPU_STEP))
 
-    def _language_code(self, language: str | None) -> str | None:
-        """ISO 639-1 code of a language, checked against what the model knows."""
+    @property
+    def _default_language(self) -> str | None:
+        return self.language or (None if self._multilingual else "en")
+
+    def language_code(self, language: str) -> str:
+        """ISO 639-1 code of a language, given as code or as English name.
+
+        Raises:
+            OptionError: Whisper has no such language, or the model knows English only.
+        """
         from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
 
-        if language is None:
-            return None if self._multilingual else "en"
         code = TO_LANGUAGE_CODE.get(language.lower(), language.lower().split("-")[0].split("_")[0])
         if code not in LANGUAGES:
             raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or a name such as 'german'")

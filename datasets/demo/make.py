@@ -350,7 +350,7 @@ def write(samples: Samples, sampling_rate: int, stem: Path) -> Path:
 
 def main() -> None:
     CLIPS.mkdir(exist_ok=True)
-    with open(DEMO / "manifest.csv", "w", newline="", encoding="utf-8") as file:
+    with (DEMO / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         manifest = csv.writer(file, lineterminator="\n")
         manifest.writerow(["path", "text", "speaker", "condition"])
         for number, clip in enumerate(UTTERANCES, start=1):
