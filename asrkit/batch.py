@@ -83,9 +83,9 @@ def transcribe(
     >>> import numpy as np
     >>> from asrkit import Canned
     >>> cells = [(np.zeros(8_000), 8_000), None, "no/such/file.wav"]
-    >>> [getattr(outcome, "text", outcome and outcome.code) for outcome in
-    ...  transcribe(cells, model=Canned(["hello"]), progress=False)]
-    ['hello', None, 'not-found']
+    >>> heard, missing, failed = transcribe(cells, model=Canned(["hello"]), progress=False)
+    >>> heard.text, missing, failed.code
+    ('hello', None, 'not-found')
     """
     backend = from_model(model, **options)
     listed = list(cells)
@@ -398,7 +398,11 @@ class _Run:
     def _recognise(self, batch: Sequence[_Part]) -> list[_Row]:
         """Hear one batch; gives the rows that are done by it."""
         finished = []
-        for part, heard in zip(batch, self._transcripts(batch), strict=True):
+        size_before = self.batch_size
+        transcripts = self._transcripts(batch)
+        if any(isinstance(heard, OutOfMemoryError) for heard in transcripts):
+            self.batch_size = size_before  # the clip was too large, not the batch
+        for part, heard in zip(batch, transcripts, strict=True):
             row = part.row
             self.bar.advance(part.window.audio.duration)
             row.heard += part.window.audio.duration
@@ -414,6 +418,7 @@ class _Run:
                 row.language = row.language or heard.language
             row.language_known.set()
             finished += self._close_if_whole(row)
+        self.bar.batch_done()
         return finished
 
     def _transcripts(self, batch: Sequence[_Part]) -> list[Transcript | AsrkitError]:
@@ -426,8 +431,8 @@ class _Run:
                 raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
             return list(heard)
         except OutOfMemoryError as error:
-            if len(batch) > self.batch_size // 2:  # not for the halves of a batch: one huge clip is no rule
-                self.batch_size = max(1, self.batch_size // 2)
+            if len(batch) <= self.batch_size:
+                self.batch_size = max(1, len(batch) // 2)
             if len(batch) == 1:
                 return [error]
         except BackendError as error:

@@ -60,9 +60,12 @@ class Progress:
     def advance(self, seconds: float) -> None:
         """This much audio was heard."""
         self.heard += seconds
-        if self._first is None:  # the first batch also loads the model, which says nothing about the rest
-            self._first = (time.monotonic(), self._work)
         self._show()
+
+    def batch_done(self) -> None:
+        """A batch was heard. The first also loaded the model, which says nothing about the rest."""
+        if self._first is None:
+            self._first = (time.monotonic(), self._work)
 
     def finish(self, expected: float | None, heard: float, *, failed: bool) -> None:
         """A row is done; what was silent in it counts as heard."""

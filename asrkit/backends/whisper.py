@@ -441,7 +441,7 @@ def _fitting_batch(free: int, config: Any, itemsize: int) -> int:
     ...     d_model=1280, encoder_ffn_dim=5120, decoder_layers=32, max_source_positions=1500,
     ...     max_target_positions=448, vocab_size=51866)
     >>> [_fitting_batch(gigabytes * 10**9, large, 2) for gigabytes in (1, 8, 100)]
-    [1, 16, 128]
+    [1, 8, 128]
     """
     positions = config.max_source_positions
     encoder = positions * (6 * config.d_model + 2 * config.encoder_ffn_dim) * itemsize

@@ -1,0 +1,135 @@
+"""The command line, as somebody types it."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from asrkit.cli import main
+
+TINY = "openai/whisper-tiny.en"
+
+
+def test_python_m_asrkit_and_the_console_script_say_their_version():
+    for command in (["asrkit"], [sys.executable, "-m", "asrkit"]):
+        path = sys.executable.rsplit("/", 1)[0] + "/asrkit" if command == ["asrkit"] else command[0]
+        run = subprocess.run([path, *command[1:], "--version"], capture_output=True, text=True, check=True)
+        assert run.stdout.startswith("asrkit 0.")
+
+
+@pytest.fixture
+def clips(tmp_path, recordings):
+    """A folder with two clips, one file that is no sound, and a table of them."""
+    folder = tmp_path / "clips"
+    (folder / "more").mkdir(parents=True)
+    jfk = recordings[recordings.source == "jfk"].path.iloc[0]
+    (folder / "a.flac").symlink_to(jfk)
+    (folder / "more" / "b.wav").symlink_to(recordings[recordings.source == "an4"].path.iloc[0])
+    (folder / "notes.txt").write_text("not a clip")
+    pd.DataFrame({"path": ["a.flac", "more/b.wav", "gone.wav"], "id": [1, 2, 3]}).to_csv(folder / "t.csv", index=False)
+    return folder
+
+
+@pytest.mark.model
+def test_one_file_gives_its_text_and_nothing_else(clips, capsys):
+    assert main(["transcribe", str(clips / "a.flac"), "--model", TINY, "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "what your country can do for you" in printed
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.model
+def test_a_folder_gives_a_line_a_clip_with_its_name(clips, capsys):
+    assert main(["transcribe", str(clips), "--model", TINY, "-q"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{clips / 'a.flac'}\t")
+    assert second.startswith(f"{clips / 'more' / 'b.wav'}\t")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_keeps_its_columns_and_says_why_a_row_failed(clips, ending, capsys):
+    target = clips / f"out.{ending}"
+
+    status = main(["transcribe", str(clips / "t.csv"), "--model", TINY, "-o", str(target), "-q"])
+
+    heard = pd.read_csv(target) if ending == "csv" else pd.read_parquet(target)
+    assert status == 1
+    assert heard.columns.tolist() == ["path", "id", "hypothesis", "hypothesis_error"]
+    assert heard.hypothesis.notna().tolist() == [True, True, False]
+    assert heard.hypothesis_error[2].startswith("not-found")
+    assert "gone.wav" in capsys.readouterr().err
+    assert main(["transcribe", str(clips / "t.csv"), "--model", TINY, "-o", str(target), "-q"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.model
+def test_captions_go_into_a_folder(clips, tmp_path):
+    target = tmp_path / "captions"
+
+    status = main(["transcribe", str(clips), "--model", TINY, "--format", "srt", "-o", str(target), "-q"])
+
+    assert status == 0
+    assert sorted(path.name for path in target.iterdir()) == ["a.srt", "b.srt"]
+    assert (target / "a.srt").read_text().startswith("1\n00:00:0")
+
+
+@pytest.mark.model
+def test_json_lines_hold_segments_and_words(clips, capsys):
+    arguments = [
+        "transcribe",
+        str(clips / "a.flac"),
+        "--model",
+        TINY,
+        "--timestamps",
+        "word",
+        "--format",
+        "jsonl",
+        "-q",
+    ]
+
+    assert main(arguments) == 0
+
+    row = json.loads(capsys.readouterr().out)
+    assert row["segments"][0]["words"][0]["word"] == "And"
+    assert row["duration"] == pytest.approx(11, abs=0.1)
+
+
+def test_mistakes_are_told_in_a_line(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("audio\nx.wav\n")
+    for arguments, message in [
+        (["transcribe", str(tmp_path)], "holds no audio files"),
+        (["transcribe", str(tmp_path / "t.csv")], "no column 'path'"),
+        (["transcribe", "x.wav", "--model", "openai/whisper-smal", "-q"], "whisper-smal"),
+        (["transcribe", "x.wav", "--format", "parquet"], "--output"),
+        (["transcribe", "x.wav", "-o", "x.xyz"], "--format"),
+        (["demo", "--manifest", str(tmp_path / "no.csv")], "checkout"),
+    ]:
+        assert main(arguments) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("asrkit: ")
+        assert message in printed
+        assert printed.count("\n") == 1
+
+
+def test_models_lists_what_is_here_and_what_the_others_need(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out
+    assert "openai/whisper-large-v3-turbo" in lines
+    assert "download of 1,620 MB" in lines
+
+
+@pytest.mark.model
+def test_the_demo_prints_rows_a_word_error_rate_and_the_speed(capsys, monkeypatch, request):
+    monkeypatch.chdir(request.config.rootpath)
+
+    assert main(["demo"]) == 0
+
+    printed = capsys.readouterr().out
+    assert printed.count("\n") > 28
+    wer = float(printed.split("\nWER ")[1].split("%")[0])
+    assert 3 < wer < 25
+    assert "RTFx" in printed
+    assert "(silence)" in printed
