@@ -222,6 +222,7 @@ class Whisper:
             padding="max_length",
             truncation=True,
             return_tensors="pt",
+            device=self.device,
         ).input_features
         return decoding.encode(loaded.model, features.to(self.device, loaded.model.dtype))
 
