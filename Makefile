@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 APT := ffmpeg sox libsox-fmt-all espeak-ng
 
 .PHONY: demo test lint bench clean
@@ -18,18 +19,20 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST)
 
 bench: $(VENV)/.test
-	$(BIN)/pip install --quiet -e '.[offline,benchmark]'
+	$(INSTALL) -e '.[offline,benchmark]'
 	$(BIN)/python benchmarks/local.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --progress-bar off -e '.[offline]'
+	@echo "installing into $(VENV): some 5 GB, a few minutes"
+	$(INSTALL) -e '.[offline]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --progress-bar off -e '.[offline,test]'
+	@echo "installing into $(VENV): some 5 GB, a few minutes"
+	$(INSTALL) -e '.[offline,test]'
 	@touch $@ $(VENV)/.demo
 
 clean:

@@ -40,7 +40,10 @@ def recordings(count: int) -> pd.DataFrame:
     return rows.assign(path=[str(SPEECH / path) for path in rows.path]).reset_index(drop=True)
 
 
-def ways(model: str, rows: pd.DataFrame) -> dict[str, Callable[[], list[str]]]:
+Way = Callable[[int], list[str]]  # transcribes that many of the first recordings
+
+
+def ways(model: str, rows: pd.DataFrame) -> dict[str, Way]:
     from transformers import pipeline
 
     english = {} if model.endswith(".en") else {"language": "en"}
@@ -49,15 +52,17 @@ def ways(model: str, rows: pd.DataFrame) -> dict[str, Callable[[], list[str]]]:
     pipe = pipeline("automatic-speech-recognition", model=folder, device=device, dtype=torch.float32)
     clips = [audio.load(path).samples for path in rows.path]
 
-    def row_by_row(**options: object) -> Callable[[], list[str]]:
-        return lambda: [
+    def row_by_row(**options: object) -> Way:
+        return lambda count: [
             pipe(clip.copy(), generate_kwargs={**english, **options}, return_timestamps=len(clip) > 480_000)["text"]
-            for clip in clips
+            for clip in clips[:count]
         ]
 
-    def ours(**options: object) -> Callable[[], list[str]]:
+    def ours(**options: object) -> Way:
         backend = asrkit.Whisper(model, language="en", **options)  # type: ignore[arg-type]
-        return lambda: rows.asr.transcribe("path", model=backend, progress=False).hypothesis.fillna("").tolist()
+        return lambda count: (
+            rows.head(count).asr.transcribe("path", model=backend, progress=False).hypothesis.fillna("").tolist()
+        )
 
     result = {
         "transformers pipeline, greedy": row_by_row(num_beams=1),
@@ -75,8 +80,9 @@ def ways(model: str, rows: pd.DataFrame) -> dict[str, Callable[[], list[str]]]:
     except ImportError:
         print("faster-whisper is not installed: pip install 'asrkit-pandas[benchmark]'")
     else:
-        result["faster-whisper int8, greedy"] = lambda: [
-            "".join(part.text for part in faster.transcribe(clip, beam_size=1, language="en")[0]) for clip in clips
+        result["faster-whisper int8, greedy"] = lambda count: [
+            "".join(part.text for part in faster.transcribe(clip, beam_size=1, language="en")[0])
+            for clip in clips[:count]
         ]
     return result
 
@@ -98,12 +104,13 @@ def compare(model: str, rows: pd.DataFrame, rounds: int) -> None:
     competitors = ways(model, rows)
     times: dict[str, list[float]] = {name: [] for name in competitors}
     texts: dict[str, list[str]] = {}
-    for turn in range(rounds + 1):  # the first warms up and is not counted
+    for transcribe in competitors.values():
+        transcribe(2)  # warms up
+    for _ in range(rounds):
         for name, transcribe in competitors.items():
             began = time.perf_counter()
-            texts[name] = transcribe()
-            if turn:
-                times[name].append(time.perf_counter() - began)
+            texts[name] = transcribe(len(rows))
+            times[name].append(time.perf_counter() - began)
     greedy = times["transformers pipeline, greedy"]
     print(f"\n{model}: {len(rows)} clips, {seconds:.0f} s of audio, {rounds} rounds, torch {torch.__version__}")
     print(f"{'':32} {'RTFx':>6} {'ratio':>6} {'WER':>7}")

@@ -156,7 +156,7 @@ def generate(
 ) -> list[Decoded]:
     """Decode windows by transformers' ``generate``: beams, penalties, constraints, whatever ``options`` ask for."""
     import torch
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, LogitsProcessorList, WhisperTimeStampLogitsProcessor
     from transformers.generation.utils import GenerationMixin
     from transformers.modeling_outputs import BaseModelOutput
 
@@ -165,19 +165,23 @@ def generate(
     settings = {"max_length": model.config.max_target_positions, **options}
     if "max_new_tokens" in options:
         settings.pop("max_length")
+    rules = [WhisperTimeStampLogitsProcessor(known, begin_index=prompt_length)] if timestamps else []
     config = GenerationConfig(
         eos_token_id=known.eos_token_id,
         pad_token_id=known.pad_token_id,
         decoder_start_token_id=known.decoder_start_token_id,
+        suppress_tokens=_suppressed(model, timestamps),
+        begin_suppress_tokens=known.begin_suppress_tokens,
         **settings,
     )
     torch.manual_seed(0)
     output = GenerationMixin.generate(
         model,
         encoder_outputs=BaseModelOutput(last_hidden_state=states),
+        attention_mask=torch.ones(states.shape[:2], device=states.device),
         decoder_input_ids=prompts,
         generation_config=config,
-        logits_processor=_processors(model, prompt_length, timestamps),
+        logits_processor=LogitsProcessorList(rules),
     )
     return _scored(model, states, prompts, output[:, prompt_length:].tolist())
 
@@ -316,15 +320,19 @@ def _processors(model: Any, prompt_length: int, timestamps: bool) -> Any:
     config = model.generation_config
     device = model.device
     allowed = [
-        SuppressTokensLogitsProcessor(config.suppress_tokens, device=device),
+        SuppressTokensLogitsProcessor(_suppressed(model, timestamps), device=device),
         SuppressTokensAtBeginLogitsProcessor(config.begin_suppress_tokens, prompt_length, device=device),
     ]
     if timestamps:
         allowed.append(WhisperTimeStampLogitsProcessor(config, begin_index=prompt_length))
-    else:
-        first = config.no_timestamps_token_id
-        allowed.append(SuppressTokensLogitsProcessor(list(range(first, model.config.vocab_size)), device=device))
     return LogitsProcessorList(allowed)
+
+
+def _suppressed(model: Any, timestamps: bool) -> list[int]:
+    """Tokens that are never text; without timestamps theirs too."""
+    config = model.generation_config
+    times = [] if timestamps else range(config.no_timestamps_token_id, model.config.vocab_size)
+    return [*config.suppress_tokens, *times]
 
 
 def _loops(tokens: Sequence[int]) -> bool:

@@ -112,6 +112,7 @@ class Whisper:
         self.weights: Weights = find(model, revision=revision)
         self.device = _device(device)
         self.precision = _precision(self.device) if precision == "auto" else precision
+        _check_generate_kwargs(self.generate_kwargs)
         self._batch_size = batch_size
         self._speech_gate = speech_gate
         is_multilingual = _is_multilingual(self.weights.folder)
@@ -548,6 +549,13 @@ def _precision(device: str) -> str:
     if device.startswith("mps"):
         return "float16"
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
+def _check_generate_kwargs(options: Mapping[str, Any]) -> None:
+    from transformers import GenerationConfig
+
+    if unknown := sorted(set(options) - set(GenerationConfig().to_dict()) - {"max_new_tokens"}):
+        raise OptionError(f"generate_kwargs: transformers' generate knows no {', '.join(unknown)}")
 
 
 def _check_one_of(name: str, value: object, choices: Sequence[object]) -> None:
