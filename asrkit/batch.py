@@ -23,7 +23,7 @@ from .transcript import Transcript, join, ordered_flags
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Failure", "Outcome", "transcribe", "transcribe_cells"]
+__all__ = ["NOT_REACHED", "Failure", "Outcome", "transcribe", "transcribe_cells"]
 
 PLANNED = 4_096  # rows looked at ahead and put in order of length
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
@@ -47,6 +47,7 @@ class Failure:
 
 
 Outcome = Transcript | Failure | None  # None: the cell holds no audio
+NOT_REACHED = Failure.of(BackendError("not reached before the run was stopped", code="interrupted"))
 
 
 def transcribe(

@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(f"asrkit: {stopped or 'stopped'}", file=sys.stderr)
         return 130
+    if message := getattr(options, "stopped", None):
+        print(f"asrkit: {message}", file=sys.stderr)
+        return 130
     return status
 
 
@@ -123,15 +126,25 @@ def _transcribe(options: argparse.Namespace) -> int:
 
 
 def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Iterator[Outcome]:
-    from .batch import transcribe_cells
+    """One outcome a row. After Ctrl-C those that are done, so that they are written like any other."""
+    from .batch import NOT_REACHED, transcribe_cells
 
     by_row = options.language is not None and options.language in table.columns
-    return transcribe_cells(
-        table[options.audio].tolist(),
-        backend,
-        languages=table[options.language].tolist() if by_row else None,
-        progress=not options.quiet,
-    )
+    done: dict[int, Outcome] = {}
+    given = 0
+    try:
+        for outcome in transcribe_cells(
+            table[options.audio].tolist(),
+            backend,
+            languages=table[options.language].tolist() if by_row else None,
+            progress=not options.quiet,
+            done=done.__setitem__,
+        ):
+            yield outcome
+            given += 1
+    except KeyboardInterrupt:
+        options.stopped = f"stopped: {len(done):,} of {len(table):,} rows are done and written"
+        yield from (done.get(number, NOT_REACHED) for number in range(given, len(table)))
 
 
 def _table(options: argparse.Namespace) -> pd.DataFrame:
@@ -186,6 +199,7 @@ def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
 
 def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], wanted: str) -> int:
     """Text or JSON lines, each as soon as it is its turn."""
+    from .batch import NOT_REACHED
     from .source import describe
     from .transcript import Transcript
 
@@ -193,6 +207,8 @@ def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], 
     for cell, row in zip(cells, rows, strict=True):
         if wanted == "jsonl":
             values = row.to_dict() if isinstance(row, Transcript) else {"text": None, "error": row and str(row)}
+            if row is NOT_REACHED:
+                continue
             print(json.dumps({"audio": describe(cell), **values}, ensure_ascii=False), file=file, flush=True)
         elif isinstance(row, Transcript):
             print(row.text if len(cells) == 1 else f"{describe(cell)}\t{row.text}", file=file, flush=True)
@@ -243,9 +259,9 @@ def _write_table(table: pd.DataFrame, rows: Iterator[Outcome], options: argparse
 
 
 def _report(cell: object, row: Outcome) -> bool:
-    from .batch import Failure
+    from .batch import NOT_REACHED, Failure
 
-    if isinstance(row, Failure):
+    if isinstance(row, Failure) and row is not NOT_REACHED:
         from tqdm import tqdm
 
         tqdm.write(f"asrkit: {row}", file=sys.stderr)

@@ -11,15 +11,13 @@ import pandas as pd
 from . import batch
 from .backends import from_model
 from .backends.base import Backend
-from .errors import BackendError, ColumnError, Interrupted, OptionError
+from .errors import ColumnError, Interrupted, OptionError
 from .transcript import Transcript
 
 __all__ = ["FrameAsr", "SeriesAsr"]
 
 TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else object
 DETAILS = ("language", "duration", "elapsed", "confidence", "flags", "segments")
-_STOPPED = BackendError("not reached before the run was stopped", code="interrupted")
-NOT_REACHED = batch.Failure.of(_STOPPED)
 
 
 @pd.api.extensions.register_series_accessor("asr")
@@ -152,7 +150,7 @@ def _joined(
     into: str,
     details: bool,
 ) -> pd.DataFrame:
-    rows = [done.get(number, NOT_REACHED) for number in range(len(frame))]
+    rows = [done.get(number, batch.NOT_REACHED) for number in range(len(frame))]
     heard = [row if isinstance(row, Transcript) else None for row in rows]
     values: dict[str, pd.Series[Any]] = {}
 

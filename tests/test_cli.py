@@ -133,3 +133,29 @@ def test_the_demo_prints_rows_a_word_error_rate_and_the_speed(capsys, monkeypatc
     assert 3 < wer < 25
     assert "RTFx" in printed
     assert "(silence)" in printed
+
+
+@pytest.mark.model
+def test_ctrl_c_writes_what_is_done(clips, tmp_path, recordings):
+    """A real signal into a real process, as soon as it has heard a row."""
+    import signal
+    import time
+
+    rows = recordings[recordings.duration_s.between(2, 4) & (recordings.language == "en")].head(60)
+    rows[["path"]].to_csv(tmp_path / "many.csv", index=False)
+    target = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "asrkit", "transcribe", str(tmp_path / "many.csv"), "--model", TINY]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([*command, "--batch-size", "2", "-o", str(target)], stderr=log)
+    deadline = time.monotonic() + 120
+    while " of 60 rows" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=60) == 130
+    heard = pd.read_csv(target)
+    done = int(heard.hypothesis.notna().sum())
+    assert 0 < done < 60
+    assert f"stopped: {done} of 60 rows are done and written" in (tmp_path / "log").read_text()
+    assert heard.hypothesis_error.str.startswith("interrupted").sum() == 60 - done
