@@ -130,17 +130,11 @@ def transcribe_cells(
     for name, values in (("language", languages), ("start", starts), ("end", ends)):
         if values is not None and len(values) != count:
             raise OptionError(f"{name} has {len(values)} values for {count} cells; give one a cell")
-    rows = [
-        _Row(
-            number,
-            cell,
-            _given(languages, number),
-            _given(starts, number) or 0.0,
-            _given(ends, number),
-        )
+    rows = (  # made as they are needed: millions of them would fill the memory
+        _Row(number, cell, _given(languages, number), _given(starts, number) or 0.0, _given(ends, number))
         for number, cell in enumerate(cells)
-    ]
-    return _Run(rows, backend, channel, errors, progress, label, done).outcomes()
+    )
+    return _Run(rows, count, backend, channel, errors, progress, label, done).outcomes()
 
 
 def checked_language(backend: Backend, language: str | None) -> str | None:
@@ -177,7 +171,7 @@ class _Row:
     expected: int | None = None  # number of windows, known when the last was decoded
     outcome: Outcome = None
     is_done: bool = False
-    language_known: threading.Event = field(default_factory=threading.Event)
+    is_language_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,7 +200,8 @@ class _Run:
 
     def __init__(
         self,
-        rows: list[_Row],
+        rows: Iterator[_Row],
+        count: int,
         backend: Backend,
         channel: int | None,
         errors: str,
@@ -214,11 +209,11 @@ class _Run:
         label: Callable[[int], object],
         done: Callable[[int, Outcome], None] | None,
     ) -> None:
-        self.rows, self.backend, self.channel = rows, backend, channel
+        self.rows, self.count, self.backend, self.channel = rows, count, backend, channel
         self.errors, self.label, self.done = errors, label, done
         self.preferred = backend.preferred
         self.batch_size = self.preferred.batch_size
-        self.bar = Progress(len(rows), enabled=progress)
+        self.bar = Progress(count, enabled=progress)
         self.ready: SimpleQueue[_Part | _Decoded | BaseException] = SimpleQueue()
         self.stop = threading.Event()
         self.lock = threading.Condition()
@@ -254,8 +249,6 @@ class _Run:
             self.stop.set()
             with self.lock:
                 self.lock.notify_all()
-            for row in self.rows:
-                row.language_known.set()
             for thread in threads:
                 if thread.is_alive():
                     thread.join(timeout=5)
@@ -264,9 +257,8 @@ class _Run:
 
     def _plan(self, workers: int) -> Iterator[_Row]:
         """Rows in the order in which they are worked on: longest first, some thousands at a time."""
-        rows = iter(self.rows)
         with ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool:
-            while chunk := list(islice(rows, PLANNED)):
+            while chunk := list(islice(self.rows, PLANNED)):
                 for row in pool.map(self._look, chunk):
                     self.bar.expect(row.seconds)
                 if not self.preferred.in_order:
@@ -315,7 +307,7 @@ class _Run:
             if window is None:
                 break
             if number == 1 and self.preferred.language_first and row.language is None:
-                self._wait(row.language_known)
+                self._wait(lambda: row.is_language_known)
             self._hand_over(_Part(row, number, window))
             number += 1
         for window in cut:
@@ -329,25 +321,19 @@ class _Run:
             row.warnings = block.warnings
             yield block
 
-    def _wait(self, event: threading.Event) -> None:
+    def _wait(self, is_time: Callable[[], bool]) -> None:
+        """Wait for the consumer."""
         with self.lock:
             self.held_up += 1
-        event.wait()
-        with self.lock:
+            self.lock.wait_for(lambda: self.stop.is_set() or is_time())
             self.held_up -= 1
         if self.stop.is_set():
             raise _Stopped
 
     def _hand_over(self, part: _Part) -> None:
         count = len(part.window.audio.samples)
+        self._wait(lambda: not self.waiting or self.waiting + count <= self.most_waiting)
         with self.lock:
-            self.held_up += 1
-            self.lock.wait_for(
-                lambda: self.stop.is_set() or not self.waiting or self.waiting + count <= self.most_waiting
-            )
-            self.held_up -= 1
-            if self.stop.is_set():
-                raise _Stopped
             self.waiting += count
         self.ready.put(part)
 
@@ -355,7 +341,7 @@ class _Run:
 
     def _finished(self, threads: Sequence[threading.Thread]) -> Iterator[_Row]:
         """Rows as they are done."""
-        open_rows = len(self.rows)
+        open_rows = self.count
         batch: list[_Part] = []
         while open_rows:
             finished: list[_Row] = []
@@ -417,7 +403,7 @@ class _Run:
             row.part_starts[part.number] = part.window.start
             if part.number == 0:
                 row.language = row.language or heard.language
-            row.language_known.set()
+            self._tell_language(row)
             finished += self._close_if_whole(row)
         self.bar.batch_done()
         return finished
@@ -468,7 +454,7 @@ class _Run:
         row.outcome = outcome
         row.is_done = True
         row.parts.clear()
-        row.language_known.set()
+        self._tell_language(row)
         row.source = None
         failed = isinstance(outcome, Failure)
         self.bar.finish(row.seconds, row.heard, failed=failed)
@@ -478,6 +464,11 @@ class _Run:
             error = outcome.error
             named = f"row {self.label(row.number)} ({describe(row.cell)}): {error}"
             raise type(error)(named, code=error.code) from error
+
+    def _tell_language(self, row: _Row) -> None:
+        with self.lock:
+            row.is_language_known = True
+            self.lock.notify_all()
 
     def _in_order(self, finished: Iterator[_Row]) -> Iterator[Outcome]:
         waiting: dict[int, Outcome] = {}
