@@ -281,11 +281,11 @@ def _unreachable(name: str, revision: str | None) -> str:
 
 def _cached_models() -> Iterator[str]:
     """Whisper models in the hub's cache."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return
     for repository in repositories:
