@@ -310,17 +310,19 @@ def _no_speech(model: Any, logits: torch.Tensor, prompts: torch.Tensor) -> torch
 
 
 def _processors(model: Any, prompt_length: int, timestamps: bool) -> Any:
+    import torch
     from transformers import (
         LogitsProcessorList,
         SuppressTokensAtBeginLogitsProcessor,
-        SuppressTokensLogitsProcessor,
         WhisperTimeStampLogitsProcessor,
     )
 
     config = model.generation_config
     device = model.device
+    never = torch.zeros(model.config.vocab_size, device=device)
+    never[_suppressed(model, timestamps)] = -torch.inf
     allowed = [
-        SuppressTokensLogitsProcessor(_suppressed(model, timestamps), device=device),
+        lambda tokens, scores: scores + never,  # transformers' own looks the tokens up at every step
         SuppressTokensAtBeginLogitsProcessor(config.begin_suppress_tokens, prompt_length, device=device),
     ]
     if timestamps:

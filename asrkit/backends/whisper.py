@@ -36,7 +36,8 @@ NO_SPEECH = 0.6  # with a text that is a guess: nothing was said
 # On a CPU the encoder's work is most of it and grows with the window, so a window ends this long after its clip, in
 # steps. Five seconds of silence are needed (with none, Whisper loops); benchmarks/local.py compares it with 30 s.
 CPU_TAIL, CPU_STEP = 8.0, 5.0
-CPU_BATCH = 16
+CPU_MEMORY = 5 * 10**9  # bytes that a batch may take there
+CPU_BATCH = 32  # windows of one length are decoded together, so small batches fall into many
 GPU_BATCH = 128  # no gain was seen beyond
 PROMPT_TOKENS = 223  # half of the decoder's context, less the start
 
@@ -416,11 +417,11 @@ class Whisper:
         return _load(self.weights.folder, self.device, self.precision)
 
     def _auto_batch_size(self) -> int:
-        if not self.device.startswith("cuda"):
-            return CPU_BATCH
         import torch
 
         loaded = self._loaded()
+        if not self.device.startswith("cuda"):
+            return min(CPU_BATCH, _fitting_batch(CPU_MEMORY, loaded.model.config, loaded.model.dtype.itemsize))
         free, _ = torch.cuda.mem_get_info(self.device)
         free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         return _fitting_batch(free, loaded.model.config, loaded.model.dtype.itemsize)
