@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 APT := ffmpeg sox libsox-fmt-all espeak-ng
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/asrkit demo

@@ -177,6 +177,10 @@ def _checked(name: str, folder: Path, origin: str, revision: str) -> Weights:
     return Weights(name, folder, origin, revision, _digest(files))
 
 
+def _is_whole(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors")) and all((folder / file).is_file() for file in NEEDED)
+
+
 def _model_type(folder: Path) -> str | None:
     try:
         kind = json.loads((folder / "config.json").read_text()).get("model_type")
@@ -207,7 +211,7 @@ def _from_hub_cache(name: str, revision: str | None) -> Weights | None:
         return None
     except HFValidationError as error:
         raise WeightsError(f"no model {name!r}: {error}") from error
-    if not any(folder.glob("*.safetensors")) or not all((folder / file).is_file() for file in NEEDED):
+    if not _is_whole(folder):
         return None  # a part of it, from another program or a broken download
     return _checked(name, folder, "hub cache", folder.name)
 
@@ -291,6 +295,6 @@ def _cached_models() -> Iterator[str]:
     for repository in repositories:
         for revision in repository.revisions:
             folder = revision.snapshot_path
-            if all((folder / file).is_file() for file in NEEDED) and _model_type(folder) == "whisper":
+            if _is_whole(folder) and _model_type(folder) == "whisper":
                 yield repository.repo_id
                 break
