@@ -1,0 +1,118 @@
+"""Models over the same rows: transcribe with each, then compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..backends import from_model
+from ..backends.base import Backend
+from ..batch import checked_language
+from ..errors import BackendError, CredentialsError, MissingExtraError, OptionError, WeightsError
+from .comparison import Comparison
+from .frames import compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["benchmark"]
+
+UNFIT = (CredentialsError, MissingExtraError, OptionError, WeightsError)  # the model cannot be run here at all
+
+
+def benchmark(
+    frame: pd.DataFrame,
+    audio: Hashable,
+    *,
+    reference: Hashable,
+    models: Sequence[object],
+    by: Any = None,
+    block: Hashable | None = None,
+    language: str | None = None,
+    start: Hashable | None = None,
+    end: Hashable | None = None,
+    progress: bool = True,
+    compare_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Run models over the same rows and compare them; see ``DataFrame.asr.benchmark``.
+
+    A model that cannot be run here, or that stops in the middle, is told among the failures; the others go on. RTFx
+    is measured over each model's whole run, decoding and waiting included.
+    """
+    if isinstance(models, str) or not models:
+        raise OptionError(f"expected a list of models, got {models!r}")
+    failures: dict[str, str] = {}
+    names: list[str] = []
+    for model in models:
+        name = _name(model, [*frame.columns, *names, *failures])
+        began = time.perf_counter()
+        try:
+            backend = from_model(model)
+            frame = frame.asr.transcribe(
+                audio,
+                model=backend,
+                into=name,
+                language=language if _takes(backend, frame, language) else None,
+                start=start,
+                end=end,
+                details=True,
+                progress=progress,
+                **options,
+            )
+        except UNFIT as error:
+            failures[name] = str(error)
+            continue
+        except BackendError as error:
+            failures[name] = str(error)
+            if error.partial is None or error.partial[name].isna().all():
+                continue
+            frame = error.partial
+        if frame[name].isna().all():
+            failures[name] = f"no row has a text; the first error: {frame[f'{name}_error'].dropna().iloc[0]}"
+            continue
+        _share_out(frame, name, time.perf_counter() - began)
+        names.append(name)
+    if not names:
+        reasons = "; ".join(f"{name}: {why}" for name, why in failures.items())
+        raise BackendError(f"none of the models could be run: {reasons}")
+    return compare(
+        frame,
+        reference=reference,
+        hypotheses=names,
+        by=by,
+        block=block,
+        audio=audio,
+        language=language,
+        failures=failures,
+        **(compare_options or {}),
+    )
+
+
+def _takes(backend: Backend, frame: pd.DataFrame, language: str | None) -> bool:
+    """Whether a model can be told a language; others find it out, or know only one."""
+    if language is None:
+        return False
+    told = frame[language].dropna().unique() if language in frame.columns else [language]
+    try:
+        for code in told:
+            checked_language(backend, str(code))
+    except OptionError:
+        return False
+    return True
+
+
+def _name(model: object, taken: Sequence[Any]) -> str:
+    name = model if isinstance(model, str) else str(getattr(model, "name", type(model).__name__))
+    number, own = 2, name
+    while own in taken:
+        own = f"{name} ({number})"
+        number += 1
+    return own
+
+
+def _share_out(frame: pd.DataFrame, name: str, elapsed: float) -> None:
+    """Seconds of the whole run on its rows, by their audio: what a user waits for, requests side by side included."""
+    durations = frame[f"{name}_duration"]
+    frame[f"{name}_elapsed"] = durations * (elapsed / durations.sum()) if durations.sum() else durations

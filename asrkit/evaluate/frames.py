@@ -1,0 +1,179 @@
+"""The doorway from frames: columns -> texts, blocks and slices, then plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..columns import column_of
+from ..errors import OptionError
+from ..normalizers import Normalizer
+from ..source import is_missing
+from .comparison import Comparison, compare_scores
+from .dialects import Dialect
+from .score import Score, score_texts, slices
+from .texts import Failed, Texts, comparable
+from .tokens import Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare", "score"]
+
+SPEAKERS = ("speaker", "speaker_id", "spk", "client_id")  # what data sets call the column
+LANGUAGES = ("language", "lang", "locale")
+Names = Hashable | Sequence[Hashable]
+
+
+def score(
+    frame: pd.DataFrame,
+    *,
+    reference: Hashable,
+    hypothesis: Hashable = "hypothesis",
+    by: Names | None = None,
+    block: Hashable | None = None,
+    language: str | None = None,
+    normalizer: str | Callable[[str], str] | Normalizer = "auto",
+    unit: Unit | Literal["auto"] = "auto",
+    dialect: Dialect = "levenshtein",
+    failed: Failed = "exclude",
+    confidence: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Any:
+    """A ``Score`` of one column of texts, or with ``by`` a frame of slices; see ``DataFrame.asr.score``."""
+    options = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    texts = _texts(frame, reference, [hypothesis], language, normalizer, unit, failed)
+    whole = _score(frame, texts, str(hypothesis), block, dialect, options)
+    if by is None:
+        return whole
+    return slices(whole, _groups(frame, by, texts), blocks=_blocks(frame, block, texts), **options)  # type: ignore[arg-type]
+
+
+def compare(
+    frame: pd.DataFrame,
+    *,
+    reference: Hashable,
+    hypotheses: Sequence[Hashable],
+    by: Names | None = None,
+    block: Hashable | None = None,
+    audio: Hashable | None = None,
+    language: str | None = None,
+    normalizer: str | Callable[[str], str] | Normalizer = "auto",
+    unit: Unit | Literal["auto"] = "auto",
+    dialect: Dialect = "levenshtein",
+    failed: Failed = "exclude",
+    confidence: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+    failures: dict[str, str] | None = None,
+) -> Comparison:
+    """A ``Comparison`` of several columns of texts; see ``DataFrame.asr.compare``."""
+    import pandas as pd
+
+    if isinstance(hypotheses, str):
+        raise OptionError(f"expected a list of columns to compare, got {hypotheses!r}; score() is for one")
+    options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    texts = _texts(frame, reference, hypotheses, language, normalizer, unit, failed)
+    scores = [_score(frame, texts, str(name), block, dialect, options) for name in hypotheses]
+    blocks = _blocks(frame, block, texts)
+    sliced = None
+    if by is not None:
+        groups = _groups(frame, by, texts)
+        parts = [slices(own, groups, blocks=blocks, **options).assign(system=own.name) for own in scores]
+        sliced = pd.concat(parts, ignore_index=True)
+    paths = None
+    if audio is not None:
+        cells = column_of(frame, audio)
+        paths = [cells[row] for row in texts.rows]
+    return compare_scores(scores, blocks=blocks, slices=sliced, failures=failures, paths=paths, **options)
+
+
+def _texts(
+    frame: pd.DataFrame,
+    reference: Hashable,
+    hypotheses: Sequence[Hashable],
+    language: str | None,
+    normalizer: str | Callable[[str], str] | Normalizer,
+    unit: Unit | Literal["auto"],
+    failed: Failed,
+) -> Texts:
+    return comparable(
+        column_of(frame, reference),
+        {str(name): column_of(frame, name) for name in hypotheses},
+        labels=frame.index.tolist(),
+        normalizer=normalizer,
+        languages=_languages(frame, hypotheses, language),
+        unit=unit,
+        failed=failed,
+    )
+
+
+def _languages(frame: pd.DataFrame, hypotheses: Sequence[Hashable], language: str | None) -> Any:
+    """Of the rows: what is told, a column of it, what the recogniser was told or found out."""
+    if language is not None:
+        return column_of(frame, language) if language in frame.columns else language
+    for name in LANGUAGES:
+        if name in frame.columns:
+            return column_of(frame, name)
+    for system in hypotheses:
+        made = frame.attrs.get("asrkit", {}).get(system, {})
+        if str(made.get("model", "")).endswith((".en", "-en")):
+            return "en"
+        if isinstance(made.get("language"), str):
+            return made["language"]
+    return None
+
+
+def _score(
+    frame: pd.DataFrame, texts: Texts, name: str, block: Hashable | None, dialect: Dialect, options: dict[str, Any]
+) -> Score:
+    scored = score_texts(
+        texts,
+        name,
+        dialect=dialect,
+        blocks=_blocks(frame, block, texts),
+        block=None if block is None else str(block),
+        **options,
+        known=_known(frame, name, texts.rows),
+    )
+    if scored.interval.warning is None and block is None:
+        speaker = next((column for column in SPEAKERS if column in frame.columns), None)
+        if speaker is not None and frame[speaker].nunique() < len(texts.rows):
+            warning = (
+                f"the rows of one speaker are not independent, so intervals are too narrow: pass block={speaker!r}"
+            )
+            return replace(scored, interval=replace(scored.interval, warning=warning))
+    return scored
+
+
+def _blocks(frame: pd.DataFrame, block: Hashable | None, texts: Texts) -> list[Hashable] | None:
+    """The block of each scored row; a row that names none is a block of its own."""
+    if block is None:
+        return None
+    values = column_of(frame, block)
+    return [f"row {row}" if is_missing(values[row]) else values[row] for row in texts.rows]
+
+
+def _groups(frame: pd.DataFrame, by: Names, texts: Texts) -> dict[str, list[Any]]:
+    names = [by] if isinstance(by, str) or not isinstance(by, Sequence) else list(by)
+    return {str(name): [column_of(frame, name)[row] for row in texts.rows] for name in names}
+
+
+def _known(frame: pd.DataFrame, name: str, rows: Any) -> dict[str, Any]:
+    """What ``transcribe(details=True)`` told: seconds, dollars, confidence, and what made the texts."""
+    known: dict[str, Any] = {"system": dict(frame.attrs.get("asrkit", {}).get(name, {}))}
+    for field, column in {
+        "audio": "duration",
+        "elapsed": "elapsed",
+        "cost": "cost",
+        "confidence": "confidence",
+    }.items():
+        if f"{name}_{column}" in frame.columns:
+            values = frame[f"{name}_{column}"].to_numpy(dtype=float, na_value=np.nan)[rows]
+            if not np.isnan(values).all():
+                known[field] = values
+    return known

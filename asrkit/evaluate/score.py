@@ -1,0 +1,422 @@
+"""One system against its references: counts, rates, the interval, and where the errors are."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import OptionError
+from ..version import VERSION
+from .alignment import Alignment, align_all
+from .bootstrap import Interval, bootstrap
+from .counts import ErrorCounts, UtteranceCounts, count_errors
+from .dialects import Dialect, dialect_name
+from .shown import Shown
+from .significance import simultaneous_confidence
+from .texts import Texts
+
+__all__ = ["Score", "check_comparable", "made_with", "percent", "plain", "rows_told", "score_texts", "slices", "trace"]
+
+SHOWN = 10  # of the worst rows and the most frequent confusions
+
+
+@dataclass(frozen=True, eq=False)
+class Score(Shown):
+    """How good one system is.
+
+    Args:
+        name: of the system: the column of its texts.
+        texts: what was compared.
+        utterances: errors of each row.
+        interval: of the error rate.
+        dialect: how words were aligned.
+        block: what the interval's independent pieces are, such as ``speaker``; None: each row.
+        seed: of the bootstrap.
+        system: model, revision, precision and options that made the texts, where they are known.
+        audio: seconds of each row, None where nobody told.
+        elapsed: seconds of work on each row, None where nobody told.
+        cost: dollars of each row, None where nobody told.
+        confidence: of each row, None where nobody told.
+    """
+
+    _kind: ClassVar[str] = "score"
+
+    name: str
+    texts: Texts
+    utterances: UtteranceCounts
+    interval: Interval
+    dialect: Dialect
+    block: str | None = None
+    seed: int = 0
+    system: Mapping[str, Any] = field(default_factory=dict)
+    audio: Sequence[float] | None = None
+    elapsed: Sequence[float] | None = None
+    cost: Sequence[float] | None = None
+    confidence: Sequence[float] | None = None
+
+    @cached_property
+    def counts(self) -> ErrorCounts:
+        """All rows together: a corpus's rate is that of its sums, never the mean of its rows' rates."""
+        return self.utterances.total
+
+    @property
+    def wer(self) -> float:
+        """Errors by reference tokens (words, or what ``texts.unit`` says); NaN without any."""
+        return self.counts.wer
+
+    @property
+    def mer(self) -> float:
+        """Match error rate."""
+        return self.counts.mer
+
+    @property
+    def wil(self) -> float:
+        """Word information lost."""
+        return self.counts.wil
+
+    @property
+    def wip(self) -> float:
+        """Word information preserved."""
+        return self.counts.wip
+
+    @property
+    def ser(self) -> float:
+        """Rows with any error by rows."""
+        return self.utterances.sentence_error_rate
+
+    @cached_property
+    def characters(self) -> ErrorCounts:
+        """The same texts, counted by graphemes."""
+        texts = self.texts
+        return count_errors(
+            texts.tokens(texts.references, "character"), texts.tokens(texts.hypotheses[self.name], "character")
+        ).total
+
+    @property
+    def cer(self) -> float:
+        """Character error rate, by graphemes."""
+        return self.characters.wer
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of audio by seconds of work; NaN where nobody told."""
+        if self.audio is None or self.elapsed is None:
+            return math.nan
+        return _ratio(np.nansum(self.audio), np.nansum(self.elapsed))
+
+    @property
+    def dollars_per_hour(self) -> float:
+        """Of audio; NaN where nothing was paid or nobody told."""
+        if self.audio is None or self.cost is None:
+            return math.nan
+        return _ratio(np.nansum(self.cost), np.nansum(self.audio) / 3600)
+
+    @property
+    def hallucinated_per_minute(self) -> float:
+        """Words heard by minutes of audio, in the rows where nothing was said; NaN where there are none."""
+        silent = self.utterances.reference_words == 0
+        if self.audio is None or not silent.any():
+            return math.nan
+        return _ratio(self.utterances.insertions[silent].sum(), np.nansum(np.asarray(self.audio)[silent]) / 60)
+
+    @property
+    def failed(self) -> int:
+        """Rows with a reference for which there is no text."""
+        return self.texts.failed[self.name]
+
+    @cached_property
+    def alignments(self) -> list[Alignment]:
+        """Word by word, one a row; the counts, the tables and the coloured views are all made of them."""
+        texts = self.texts
+        return align_all(texts.tokens(texts.references), texts.tokens(texts.hypotheses[self.name]), self.dialect)
+
+    @property
+    def frame(self) -> Any:
+        """A row for each row scored: both texts, normalised, the errors and the rate."""
+        import pandas as pd
+
+        counts = self.utterances
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = np.where(counts.reference_words > 0, counts.errors / np.maximum(counts.reference_words, 1), np.nan)
+        columns: dict[str, Any] = {
+            "reference": self.texts.references,
+            "hypothesis": self.texts.hypotheses[self.name],
+            "words": counts.reference_words,
+            "errors": counts.errors,
+            "substitutions": counts.substitutions,
+            "deletions": counts.deletions,
+            "insertions": counts.insertions,
+            "wer": rates,
+        }
+        for name in ("audio", "elapsed", "cost", "confidence"):
+            if getattr(self, name) is not None:
+                columns[{"audio": "duration"}.get(name, name)] = getattr(self, name)
+        return pd.DataFrame(columns, index=pd.Index(list(self.texts.labels)))
+
+    @property
+    def worst(self) -> Any:
+        """The rows with most errors, those with the higher rate first among equals."""
+        return self.frame.sort_values(["errors", "wer"], ascending=False, kind="stable").head(SHOWN)
+
+    def confusions(self, top: int | None = None) -> Any:
+        """What became of words: ``reference`` (None: inserted), ``hypothesis`` (None: deleted), ``count``."""
+        import pandas as pd
+
+        counted: Counter[tuple[str | None, str | None]] = Counter()
+        for aligned in self.alignments:
+            for op, said, heard in aligned.ops:
+                if op != "C":
+                    counted[
+                        None if said is None else aligned.reference[said],
+                        None if heard is None else aligned.hypothesis[heard],
+                    ] += 1
+        ordered = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))[:top]
+        return pd.DataFrame(
+            [(said, heard, count) for (said, heard), count in ordered], columns=["reference", "hypothesis", "count"]
+        ).astype({"reference": object, "hypothesis": object})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to reproduce and to trace it; plain types, NaN as None."""
+        counts = self.counts
+        told: dict[str, Any] = plain(
+            {
+                "system": self.name,
+                "made_by": dict(self.system),
+                "rate": self.texts.rate,
+                "wer": self.wer,
+                "interval": {
+                    "low": self.interval.low,
+                    "high": self.interval.high,
+                    "confidence": self.interval.confidence,
+                    "method": self.interval.method,
+                    "replicates": self.interval.replicates,
+                    "blocks": self.interval.blocks,
+                    "block": self.block,
+                    "seed": self.seed,
+                    "warning": self.interval.warning,
+                },
+                "hits": counts.hits,
+                "substitutions": counts.substitutions,
+                "deletions": counts.deletions,
+                "insertions": counts.insertions,
+                "reference_words": counts.reference_length,
+                "hypothesis_words": counts.hypothesis_length,
+                "cer": self.cer,
+                "mer": self.mer,
+                "wil": self.wil,
+                "ser": self.ser,
+                "rtfx": self.rtfx,
+                "dollars_per_hour": self.dollars_per_hour,
+                "hallucinated_words_per_minute": self.hallucinated_per_minute,
+                "rows": len(self.texts.rows),
+                "rows_of_frame": self.texts.total,
+                "rows_without_reference": self.texts.unreferenced,
+                "rows_failed": self.failed,
+                "failed_as": self.texts.failed_as,
+                "unit": self.texts.unit,
+                **made_with(self.texts, self.dialect),
+            }
+        )
+        return told
+
+    def __str__(self) -> str:
+        interval, counts, texts = self.interval, self.counts, self.texts
+        blocks = f"{interval.blocks:,} {f'values of {self.block!r}' if self.block else 'rows'}"
+        lines = [
+            f"{self.name}: {texts.rate} {percent(self.wer)} "
+            f"[{percent(interval.low)}, {percent(interval.high)}] ({interval.confidence:.0%} interval over {blocks})",
+            f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
+            f"{counts.insertions:,} insertions in {counts.reference_length:,} "
+            f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
+            f"MER {percent(self.mer)}, WIL {percent(self.wil)}, "
+            f"{percent(self.ser)} of the rows have an error",
+        ]
+        if not math.isnan(self.rtfx):
+            lines.append(f"  RTFx {self.rtfx:.1f}")
+        if not math.isnan(self.hallucinated_per_minute):
+            lines.append(f"  {self.hallucinated_per_minute:.1f} words a minute heard where nothing was said")
+        lines.append(f"  {rows_told(texts, [self.name])}")
+        if interval.warning:
+            lines.append(f"  beware: {interval.warning}")
+        lines.append(f"  {trace(texts, self.dialect)}")
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def score_texts(
+    texts: Texts,
+    name: str,
+    *,
+    dialect: Dialect = "levenshtein",
+    blocks: Sequence[Hashable] | None = None,
+    block: str | None = None,
+    confidence: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+    known: Mapping[str, Any] | None = None,
+) -> Score:
+    """Score one system of ``texts``; ``known`` are further fields of ``Score``."""
+    counts = count_errors(texts.tokens(texts.references), texts.tokens(texts.hypotheses[name]), dialect=dialect)
+    interval = bootstrap(
+        counts.errors,
+        counts.reference_words,
+        blocks=blocks,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+    )
+    return Score(name, texts, counts, interval, dialect, block, seed, **(known or {}))
+
+
+def slices(
+    score: Score,
+    groups: Mapping[str, Sequence[Hashable]],
+    *,
+    blocks: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Any:
+    """A score of every slice.
+
+    The intervals hold together: with ``confidence`` all of them contain their true rates (Holm's bound, by Šidák's
+    level), so the extremes of many slices are no surprise.
+
+    Args:
+        score: of all rows.
+        groups: name -> value of each scored row; slices are the combinations that occur.
+        blocks: independent pieces, one value a row.
+        confidence: of all intervals together.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    import pandas as pd
+
+    names = list(groups)
+    keys = pd.DataFrame({name: list(values) for name, values in groups.items()})
+    parts = list(keys.groupby(names, sort=True, dropna=False).indices.items()) if names else []
+    level = simultaneous_confidence(confidence, len(parts)) if parts else confidence
+    counts = score.utterances
+    records = []
+    for key, rows in parts:
+        own = blocks if blocks is None else [blocks[row] for row in rows]
+        interval = bootstrap(
+            counts.errors[rows],
+            counts.reference_words[rows],
+            blocks=own,
+            confidence=level,
+            replicates=replicates,
+            seed=seed,
+        )
+        total = ErrorCounts(
+            *(int(getattr(counts, kind)[rows].sum()) for kind in ("hits", "substitutions", "deletions", "insertions"))
+        )
+        records.append(
+            {
+                **dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)),
+                "rows": len(rows),
+                "words": total.reference_length,
+                "wer": total.wer,
+                "low": interval.low,
+                "high": interval.high,
+                "substitutions": total.substitutions,
+                "deletions": total.deletions,
+                "insertions": total.insertions,
+                "warning": interval.warning,
+            }
+        )
+    frame = pd.DataFrame(records)
+    frame.attrs["asrkit"] = {"confidence of all intervals together": confidence, "of each": level}
+    return frame
+
+
+def made_with(texts: Texts, dialect: Dialect) -> dict[str, Any]:
+    """What a score was made with: scores that differ in it cannot be compared."""
+    return {
+        "normalizer": texts.normalizer,
+        "aligner": dialect_name(dialect),
+        "versions": {
+            "asrkit": VERSION,
+            **{name: _version(name) for name in ("jiwer", "rapidfuzz", "transformers")},
+            "python": platform.python_version(),
+        },
+    }
+
+
+def trace(texts: Texts, dialect: Dialect) -> str:
+    """One line that says where the numbers come from."""
+    return f"normalizer {texts.normalizer}, aligner {dialect_name(dialect)}, unit {texts.unit}, asrkit {VERSION}"
+
+
+def rows_told(texts: Texts, names: Sequence[str]) -> str:
+    """Which rows are in a score and which are not."""
+    told = f"{len(texts.rows):,} of {texts.total:,} rows"
+    if texts.unreferenced:
+        told += f"; {texts.unreferenced:,} have no reference"
+    what = "left out" if texts.failed_as == "exclude" else "scored as deletions"
+    failures = [f"{texts.failed[name]:,} of {name}" for name in names if texts.failed[name]]
+    return told + (f"; without a text and {what}: {', '.join(failures)}" if failures else "")
+
+
+def percent(share: float) -> str:
+    """With the digits that mean something.
+
+    >>> percent(0.1234), percent(float("nan")), percent(0.00456)
+    ('12.3%', '-', '0.46%')
+    """
+    if math.isnan(share):
+        return "-"
+    return f"{share:.2%}" if abs(share) < 0.01 and share else f"{share:.1%}"
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else math.nan
+
+
+def plain(value: Any) -> Any:
+    """Types that JSON has; NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def check_comparable(scores: Sequence[Score]) -> None:
+    """Refuse to compare what is not alike.
+
+    Raises:
+        OptionError: other rows, another normalizer, another aligner.
+    """
+    first = scores[0]
+    for other in scores[1:]:
+        for what, one, two in (
+            ("normalizers", first.texts.normalizer, other.texts.normalizer),
+            ("aligners", dialect_name(first.dialect), dialect_name(other.dialect)),
+            ("units", first.texts.unit, other.texts.unit),
+        ):
+            if one != two:
+                raise OptionError(f"{first.name} and {other.name} have different {what}: {one} and {two}")
+        if list(first.texts.references) != list(other.texts.references):
+            raise OptionError(f"{first.name} and {other.name} were scored on different rows; score them together")

@@ -1,0 +1,86 @@
+"""Normalizers: text as it is written -> text that can be compared.
+
+Word error rates are only comparable between texts that were normalised alike, so every score carries the name and
+version of its normalizer.
+
+===================  ==========================================================================================
+``none``             the text itself
+``basic``            small letters, no punctuation
+``english``          ours for English: numbers, money, contractions, spelled letters, spelling
+``multilingual``     ours for all other languages
+``whisper-english``  transformers' for English, bug for bug, to compare with published numbers
+``whisper-basic``    transformers' for all other languages, bug for bug
+===================  ==========================================================================================
+
+Ours and ``basic`` leave a text that is normalised already as it is; Whisper's do not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from ..errors import OptionError
+from .base import Custom, Normalizer
+from .compounds import merge_compounds
+from .english import English
+from .multilingual import Multilingual
+from .plain import Basic, Unchanged
+from .whisper import WhisperBasic, WhisperEnglish
+
+__all__ = [
+    "NAMES",
+    "Basic",
+    "Custom",
+    "English",
+    "Multilingual",
+    "Normalizer",
+    "Unchanged",
+    "WhisperBasic",
+    "WhisperEnglish",
+    "find",
+    "merge_compounds",
+]
+
+_BUILT: dict[str, Callable[[str | None], Normalizer]] = {
+    "basic": lambda language: Basic(),
+    "english": lambda language: English(),
+    "multilingual": Multilingual,
+    "none": lambda language: Unchanged(),
+    "whisper-basic": lambda language: WhisperBasic(),
+    "whisper-english": lambda language: WhisperEnglish(),
+}
+NAMES: tuple[str, ...] = tuple(_BUILT)
+
+
+def find(normalizer: str | Callable[[str], str] | Normalizer = "auto", *, language: str | None = None) -> Normalizer:
+    """The normalizer of a name, or a user's own.
+
+    Args:
+        normalizer: one of ``NAMES``; ``auto``, which is ``english`` for English and ``multilingual`` for every other
+            language and where none is told; a function from text to text, recorded by its name and a digest of its
+            source; or anything with ``name`` and ``version`` that can be called.
+        language: code or name, such as ``en``, ``en-GB`` or ``english``.
+
+    >>> find(language="en").name, find().name, find("multilingual", language="tr").name, find(str.lower).name
+    ('english', 'multilingual', 'multilingual-tr', 'custom:builtins.str.lower')
+    """
+    if isinstance(normalizer, str):
+        if normalizer == "auto":
+            normalizer = "english" if _is_english(language) else "multilingual"
+        if normalizer not in _BUILT:
+            near = difflib.get_close_matches(normalizer.lower(), ["auto", *NAMES], n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise OptionError(f"no normalizer {normalizer!r}{meant}; there are auto, {', '.join(NAMES)}, or a function")
+        return _BUILT[normalizer](language)
+    if callable(normalizer):
+        if isinstance(getattr(normalizer, "name", None), str) and isinstance(getattr(normalizer, "version", None), str):
+            return normalizer  # type: ignore[return-value]  # it has the shape
+        return Custom(normalizer)
+    raise OptionError(f"normalizer is a name or a function from text to text, not {type(normalizer).__name__}")
+
+
+def _is_english(language: str | None) -> bool:
+    if language is None:
+        return False
+    return language.strip().lower().replace("_", "-").split("-")[0] in ("en", "eng", "english")
