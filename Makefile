@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-APT := ffmpeg sox libsox-fmt-all espeak-ng
+APT := ffmpeg sox libsox-fmt-all espeak-ng sctk chromium fonts-dejavu-core curl
 
 .PHONY: demo test bench clean
 
@@ -27,7 +27,7 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
 	@echo "installing into $(VENV): some 5 GB, a few minutes"
-	$(INSTALL) -e '.[offline]'
+	$(INSTALL) -e '.[offline,serve]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml

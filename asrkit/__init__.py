@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import frame as frame  # registers Series.asr and DataFrame.asr
+from .version import VERSION
 
 if TYPE_CHECKING:  # editors and mypy see the real ones ...
     from .audio import Audio
@@ -19,7 +20,9 @@ if TYPE_CHECKING:  # editors and mypy see the real ones ...
     from .backends.canned import Canned
     from .backends.pipeline import Pipeline
     from .backends.whisper import Whisper
+    from .backends.workers_ai import WorkersAI
     from .batch import Failure, transcribe
+    from .costs import estimate
     from .transcript import Segment, Transcript, Word
 
 _LAZY = {  # ... Python imports them on first use
@@ -32,10 +35,12 @@ _LAZY = {  # ... Python imports them on first use
     "Transcript": ".transcript",
     "Whisper": ".backends.whisper",
     "Word": ".transcript",
+    "WorkersAI": ".backends.workers_ai",
+    "estimate": ".costs",
     "transcribe": ".batch",
 }
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Audio",
     "Backend",
@@ -46,6 +51,8 @@ __all__ = [
     "Transcript",
     "Whisper",
     "Word",
+    "WorkersAI",
+    "estimate",
     "transcribe",
 ]
 

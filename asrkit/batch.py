@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
-from .backends.base import Backend
-from .errors import AsrkitError, BackendError, OptionError, OutOfMemoryError
+from .backends.base import Backend, Remote
+from .cloudflare.prices import money
+from .errors import AsrkitError, BackendError, CostCapError, OptionError, OutOfMemoryError
 from .progress import Progress
 from .source import ArraySource, ByteSource, FileSource, Source, describe, is_missing, locate
 from .speech import Window, windows
-from .transcript import Transcript, join, ordered_flags
+from .transcript import Transcript, join, ordered_flags, total
+from .upload import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_REACHED", "Failure", "Outcome", "transcribe", "transcribe_cells"]
 
 PLANNED = 4_096  # rows looked at ahead and put in order of length
+SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
 
 
@@ -36,6 +42,11 @@ class Failure:
     code: str
     message: str
     error: AsrkitError = field(compare=False, repr=False)
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars that the row has cost or may have cost all the same; None where nothing is paid."""
+        return self.error.cost if isinstance(self.error, BackendError) else None
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -134,7 +145,7 @@ def transcribe_cells(
         _Row(number, cell, _given(languages, number), _given(starts, number) or 0.0, _given(ends, number))
         for number, cell in enumerate(cells)
     )
-    return _Run(rows, count, backend, channel, errors, progress, label, done).outcomes()
+    return _Run(rows, cells, backend, channel, errors, progress, label, done).outcomes()
 
 
 def checked_language(backend: Backend, language: str | None) -> str | None:
@@ -173,6 +184,11 @@ class _Row:
     is_done: bool = False
     is_language_known: bool = False
 
+    def count(self, block: Audio) -> None:
+        """A block of it was decoded."""
+        self.duration += block.duration
+        self.warnings = block.warnings
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
@@ -191,8 +207,54 @@ class _Decoded:
     error: AsrkitError | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call of the backend in a thread of its own: what it gave, or the error that stops the run."""
+
+    batch: Sequence[_Part]
+    transcripts: Sequence[Transcript | AsrkitError] = ()
+    error: BaseException | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
 class _Stopped(Exception):
     """Nobody wants the rest."""
+
+
+class _Paid:
+    """What a run of a paid backend spends."""
+
+    def __init__(self, backend: Remote, *, enabled: bool) -> None:
+        self.backend, self.enabled = backend, enabled
+        self.before = backend.spending
+        backend.begin()
+
+    def __call__(self) -> str:
+        """For the progress bar."""
+        spent = self.backend.spending - self.before
+        return money(spent.dollars + spent.doubtful) if spent.is_known else "price unknown"
+
+    def wait_for(self, requests: int) -> None:
+        """Say what an interrupted run still waits for."""
+        if self.enabled and requests:
+            self._say(f"waiting for {requests} requests that may be billed; Ctrl-C again leaves them")
+
+    def report(self) -> None:
+        """Say it when the run ends, however it ends."""
+        spent = self.backend.spending - self.before
+        if self.enabled and spent.requests:
+            self._say(str(spent))
+
+    def _say(self, text: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(f"{self.backend.name}: {text}", file=sys.stderr)
+
+
+def _size(part: _Part) -> int:
+    """Samples, or as many as take the same memory."""
+    audio = part.window.audio
+    return len(audio.samples) if isinstance(audio, Audio) else len(audio.data) // 4
 
 
 class _Run:
@@ -201,7 +263,7 @@ class _Run:
     def __init__(
         self,
         rows: Iterator[_Row],
-        count: int,
+        cells: Sequence[object],
         backend: Backend,
         channel: int | None,
         errors: str,
@@ -209,12 +271,20 @@ class _Run:
         label: Callable[[int], object],
         done: Callable[[int, Outcome], None] | None,
     ) -> None:
-        self.rows, self.count, self.backend, self.channel = rows, count, backend, channel
+        self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
+        self.count = count = len(cells)
         self.errors, self.label, self.done = errors, label, done
         self.preferred = backend.preferred
         self.batch_size = self.preferred.batch_size
-        self.bar = Progress(count, enabled=progress)
-        self.ready: SimpleQueue[_Part | _Decoded | BaseException] = SimpleQueue()
+        self.paid = _Paid(backend, enabled=progress) if isinstance(backend, Remote) else None
+        self.bar = Progress(count, enabled=progress, note=self.paid)
+        self.ready: SimpleQueue[_Part | _Decoded | _Call | BaseException] = SimpleQueue()
+        self.at_once = self.preferred.at_once
+        self.callers = ThreadPoolExecutor(self.at_once, thread_name_prefix="asrkit-call") if self.at_once > 1 else None
+        self.calls: set[_Call] = set()  # of the backend, under way or not yet looked at
+        self.cap: CostCapError | None = None  # once it is reached, nothing more is sent
+        self.closed = bytearray(count)  # rows that are done
+        self.unread: dict[int, Outcome] = {}  # done before it was their turn
         self.stop = threading.Event()
         self.lock = threading.Condition()
         self.waiting = 0  # samples of decoded audio not yet taken by the model
@@ -245,17 +315,49 @@ class _Run:
                 for thread in threads:
                     thread.start()
                 yield from self._in_order(self._finished(threads))
+        except (KeyboardInterrupt, GeneratorExit, AsrkitError) as stopped:
+            self._stop_reading(threads)
+            if isinstance(stopped, KeyboardInterrupt) and self.paid is not None:
+                self.paid.wait_for(len(self.calls))
+            for row in self._collect():
+                self.unread[row.number] = row.outcome
+            if isinstance(stopped, AsrkitError):
+                stopped.partial = dict(self.unread)
+            raise
         finally:
-            self.stop.set()
-            with self.lock:
-                self.lock.notify_all()
-            for thread in threads:
-                if thread.is_alive():
-                    thread.join(timeout=5)
+            self._stop_reading(threads)
+            plan.close()  # and the threads that look ahead
+            if self.callers is not None:
+                if self.calls and self.paid is not None:
+                    self.paid.backend.abandon()
+                self.callers.shutdown(wait=False, cancel_futures=True)
+            if self.paid is not None:
+                self.paid.report()
+
+    def _stop_reading(self, threads: Sequence[threading.Thread]) -> None:
+        self.stop.set()
+        with self.lock:
+            self.lock.notify_all()
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
+
+    def _collect(self) -> list[_Row]:
+        """Send nothing more, and wait for what is under way: it may be paid already. A further Ctrl-C leaves it."""
+        if self.callers is None:
+            return []
+        if self.paid is not None:
+            self.paid.backend.halt()
+        self.callers.shutdown(wait=True, cancel_futures=True)
+        finished = []
+        for call in [call for call in self.calls if call.ended.is_set()]:  # others never began
+            with contextlib.suppress(AsrkitError):  # one has stopped the run already
+                finished += self._end(call)
+        return finished
 
     # -- threads: look ahead, read, decode, cut ----------------------------------------------------------------
 
-    def _plan(self, workers: int) -> Iterator[_Row]:
+    def _plan(self, workers: int) -> Generator[_Row, None, None]:
         """Rows in the order in which they are worked on: longest first, some thousands at a time."""
         with ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool:
             while chunk := list(islice(self.rows, PLANNED)):
@@ -299,8 +401,24 @@ class _Run:
     def _decode(self, row: _Row) -> None:
         source = row.source if row.source is not None else locate(row.cell)
         row.language = checked_language(self.backend, row.language)
-        blocks = self._counted(row, stream(source, start=row.start, end=row.end, channel=self.channel))
-        cut = windows(blocks, self.preferred.longest or float("inf"), gate=self.preferred.speech_gate)
+        longest, gate = self.preferred.longest or float("inf"), self.preferred.speech_gate
+        if self.preferred.upload is not None:
+            cut = uploads(
+                source,
+                self.preferred.upload,
+                longest,
+                start=row.start,
+                end=row.end,
+                channel=self.channel,
+                gate=gate,
+                heard=row.count,
+            )
+        else:
+            cut = windows(
+                self._counted(row, stream(source, start=row.start, end=row.end, channel=self.channel)),
+                longest,
+                gate=gate,
+            )
         first, second = next(cut, None), next(cut, None)
         number = 0
         for window in (first, second):
@@ -317,8 +435,7 @@ class _Run:
 
     def _counted(self, row: _Row, blocks: Iterator[Audio]) -> Iterator[Audio]:
         for block in blocks:
-            row.duration += block.duration
-            row.warnings = block.warnings
+            row.count(block)
             yield block
 
     def _wait(self, is_time: Callable[[], bool]) -> None:
@@ -331,7 +448,7 @@ class _Run:
             raise _Stopped
 
     def _hand_over(self, part: _Part) -> None:
-        count = len(part.window.audio.samples)
+        count = _size(part)
         self._wait(lambda: not self.waiting or self.waiting + count <= self.most_waiting)
         with self.lock:
             self.waiting += count
@@ -342,32 +459,48 @@ class _Run:
     def _finished(self, threads: Sequence[threading.Thread]) -> Iterator[_Row]:
         """Rows as they are done."""
         open_rows = self.count
-        batch: list[_Part] = []
+        waiting: deque[_Part] = deque()
         while open_rows:
             finished: list[_Row] = []
-            item = self._next(threads, wait=not batch)
+            item = self._next(threads, wait=not waiting or len(self.calls) >= self.at_once)
             match item:
-                case _Part() if not item.row.is_done:
-                    batch.append(item)
-                case _Decoded(row, error) if error is not None:
-                    if not row.is_done:  # else a window of it has failed before
-                        self._close(row, Failure.of(error))
-                        finished.append(row)
-                case _Decoded(row):
+                case _Part():
+                    waiting.append(item)
+                case _Call():
+                    finished += self._end(item)
+                case _Decoded(row, None):
                     finished += self._close_if_whole(row)
-            if batch and (item is None or len(batch) >= self.batch_size):
-                finished += self._recognise(batch)
-                batch = []
+                case _Decoded(row, AsrkitError() as error) if not row.is_done:  # else a window of it has failed before
+                    self._close(row, Failure.of(error))
+                    finished.append(row)
+            while len(self.calls) < self.at_once and (len(waiting) >= self.batch_size or (item is None and waiting)):
+                batch = [waiting.popleft() for _ in range(min(len(waiting), self.batch_size))]
+                finished += self._call(batch)
+            if self.cap is not None:
+                self._stop_reading(threads)
+                finished += self._collect()
+                finished += self._left_over()
             for row in finished:
                 open_rows -= 1
                 yield row
 
-    def _next(self, threads: Sequence[threading.Thread], wait: bool) -> _Part | _Decoded | None:
+    def _left_over(self) -> list[_Row]:
+        """The rows that are not done when the money is spent."""
+        failure = Failure.of(CostCapError(f"the run has ended before this row: {self.cap}"))
+        rows = [
+            _Row(number, self.cells[number], None, 0.0, None) for number in range(self.count) if not self.closed[number]
+        ]
+        for row in rows:
+            self._close(row, None if is_missing(row.cell) else failure)
+        return rows
+
+    def _next(self, threads: Sequence[threading.Thread], wait: bool) -> _Part | _Decoded | _Call | None:
         """What the threads made; None where a batch should not wait for more of it."""
         while True:
             try:
                 item = self.ready.get(timeout=0.02)
             except Empty:
+                self.bar.show()
                 alive = sum(thread.is_alive() for thread in threads)
                 with self.lock:
                     stuck = self.held_up >= alive
@@ -376,26 +509,61 @@ class _Run:
                 continue
             if isinstance(item, BaseException):
                 raise item
-            if isinstance(item, _Part):
-                with self.lock:
-                    self.waiting -= len(item.window.audio.samples)
-                    self.lock.notify_all()
             return item
 
-    def _recognise(self, batch: Sequence[_Part]) -> list[_Row]:
-        """Hear one batch; gives the rows that are done by it."""
+    def _call(self, batch: list[_Part]) -> list[_Row]:
+        """Hear one batch, here or in a thread; gives the rows that are done by it."""
+        with self.lock:
+            self.waiting -= sum(_size(part) for part in batch)
+            self.lock.notify_all()
+        wanted = [part for part in batch if not part.row.is_done]
+        if not wanted:
+            return []
+        if self.callers is None:
+            size_before = self.batch_size
+            transcripts = self._transcripts(wanted)
+            if any(isinstance(heard, OutOfMemoryError) for heard in transcripts):
+                self.batch_size = size_before  # the clip was too large, not the batch
+            return self._place(wanted, transcripts)
+
+        call = _Call(wanted)
+
+        def work() -> None:
+            try:
+                call.transcripts = self._transcripts(wanted)
+            except BaseException as error:
+                call.error = error
+            call.ended.set()
+            self.ready.put(call)
+
+        self.calls.add(call)
+        self.callers.submit(work)
+        return []
+
+    def _end(self, call: _Call) -> list[_Row]:
+        """Take what a call gave; gives the rows that are done by it."""
+        finished = [] if call.error is not None else self._place(call.batch, call.transcripts)
+        self.calls.discard(call)
+        if call.error is not None:
+            raise call.error
+        return finished
+
+    def _place(self, batch: Sequence[_Part], transcripts: Sequence[Transcript | AsrkitError]) -> list[_Row]:
+        """Put what was heard where it belongs; gives the rows that are done by it."""
         finished = []
-        size_before = self.batch_size
-        transcripts = self._transcripts(batch)
-        if any(isinstance(heard, OutOfMemoryError) for heard in transcripts):
-            self.batch_size = size_before  # the clip was too large, not the batch
         for part, heard in zip(batch, transcripts, strict=True):
             row = part.row
             self.bar.advance(part.window.audio.duration)
             row.heard += part.window.audio.duration
             if row.is_done:
                 continue
+            if isinstance(heard, CostCapError) and heard.seconds_left < SHORTEST_PAID:
+                self.cap = heard
+            if self.cap is not None and isinstance(heard, BackendError) and heard.code == NOT_REACHED.code:
+                heard = CostCapError(f"not sent: {self.cap}")  # it waited for its turn when the money was spent
             if isinstance(heard, AsrkitError):
+                if isinstance(heard, BackendError):
+                    heard.cost = total([heard.cost, *(own.cost for own in row.parts.values())])
                 self._close(row, Failure.of(heard))
                 finished.append(row)
                 continue
@@ -411,9 +579,8 @@ class _Run:
     def _transcripts(self, batch: Sequence[_Part]) -> list[Transcript | AsrkitError]:
         """Halve what fails, so that only the row at fault pays for it."""
         try:
-            heard = self.backend.transcribe(
-                [part.window.audio for part in batch], languages=[part.row.language for part in batch]
-            )
+            clips: list[Any] = [part.window.audio for part in batch]  # samples, or files where it prefers them
+            heard = self.backend.transcribe(clips, languages=[part.row.language for part in batch])
             if len(heard) != len(batch):
                 raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
             return list(heard)
@@ -423,6 +590,8 @@ class _Run:
             if len(batch) == 1:
                 return [error]
         except BackendError as error:
+            if error.stops_run:
+                raise
             if len(batch) == 1:
                 return [error]
         except AsrkitError:
@@ -453,6 +622,7 @@ class _Run:
     def _close(self, row: _Row, outcome: Outcome) -> None:
         row.outcome = outcome
         row.is_done = True
+        self.closed[row.number] = True
         row.parts.clear()
         self._tell_language(row)
         row.source = None
@@ -471,10 +641,9 @@ class _Run:
             self.lock.notify_all()
 
     def _in_order(self, finished: Iterator[_Row]) -> Iterator[Outcome]:
-        waiting: dict[int, Outcome] = {}
         following = 0
         for row in finished:
-            waiting[row.number] = row.outcome
-            while following in waiting:
-                yield waiting.pop(following)
+            self.unread[row.number] = row.outcome
+            while following in self.unread:
+                yield self.unread.pop(following)
                 following += 1

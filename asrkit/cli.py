@@ -1,4 +1,4 @@
-"""The same from a shell: ``asrkit transcribe``, ``asrkit models``, ``asrkit demo``."""
+"""The same from a shell: ``asrkit transcribe``, ``asrkit serve``, ``asrkit models``, ``asrkit demo``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .errors import AsrkitError, OptionError
+from .errors import AsrkitError, BackendError, OptionError
+from .evaluate import command as evaluate_command
+from .serve import command as serve_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import __version__
+    from .version import VERSION
 
     parser = argparse.ArgumentParser(prog="asrkit", description="Speech recognition: audio becomes text.")
-    parser.add_argument("--version", action="version", version=f"asrkit {__version__}")
+    parser.add_argument("--version", action="version", version=f"asrkit {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     transcribe = commands.add_parser(
@@ -61,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     transcribe.add_argument("inputs", nargs="+", metavar="FILES|FOLDER|CSV|PARQUET")
     transcribe.add_argument(
-        "--model", default="openai/whisper-base", help="a name on the hub or a local folder (%(default)s)"
+        "--model",
+        default="openai/whisper-base",
+        help="a name on the hub, a local folder, or @cf/... for Workers AI (%(default)s)",
     )
     transcribe.add_argument("--revision", help="branch, tag or commit of the model")
     transcribe.add_argument("--language", help="code or name, or the column of a table; found out if not given")
@@ -71,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps")
     transcribe.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16"))
     transcribe.add_argument("--batch-size", type=int)
+    transcribe.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a further option of the model, such as vad_filter=true; may be repeated",
+    )
+    transcribe.add_argument("--gateway", help="name of an AI Gateway in front of Workers AI")
+    transcribe.add_argument("--max-cost", type=float, metavar="DOLLARS", help="never spend more than this")
+    transcribe.add_argument("--dry-run", action="store_true", help="say what it would cost, and do nothing")
     transcribe.add_argument("--audio", default="path", help="column of a table that holds the audio (%(default)s)")
     transcribe.add_argument("--into", default="hypothesis", help="name of the new column (%(default)s)")
     transcribe.add_argument(
@@ -86,8 +100,22 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="models on this machine, and what the others need")
     models.set_defaults(run=_models)
 
+    evaluate_command.add_commands(commands, _read_table)
+
+    serve = commands.add_parser(
+        "serve",
+        help="answer the Workers AI speech recognition API, and OpenAI's, from this machine",
+        description="Answer the REST API of Workers AI, and OpenAI's /v1/audio, with a model of this machine.",
+    )
+    serve_command.add_arguments(serve)
+    serve.set_defaults(run=serve_command.run)
+
     demo = commands.add_parser("demo", help="transcribe the demo clips and say how good the text is")
     demo.add_argument("--model", default="openai/whisper-tiny.en")
+    demo.add_argument(
+        "--served", default="openai/whisper-base", help="plays Workers AI where there are no credentials (%(default)s)"
+    )
+    demo.add_argument("--report", type=Path, default=Path("demo-report.html"), help="file to write (%(default)s)")
     demo.add_argument("--manifest", type=Path, default=Path("datasets/demo/manifest.csv"))
     demo.set_defaults(run=_demo)
     return parser
@@ -102,17 +130,26 @@ def _transcribe(options: argparse.Namespace) -> int:
         raise OptionError(f"{options.output}: no format goes by this ending; name one with --format")
     if wanted == "parquet" and not options.output:
         raise OptionError("Parquet is not for a terminal; name a file with --output")
+    if options.dry_run:
+        from .costs import estimate
+
+        print(estimate(table, options.audio, model=options.model, progress=not options.quiet))
+        return 0
     _refuse_overwriting(options, wanted)
+    is_remote = options.model.startswith("@cf/")
     backend = from_model(
         options.model,
         revision=options.revision,
         language=options.language if options.language not in table.columns else None,
         task=options.task,
         prompt=options.prompt,
-        timestamps=options.timestamps or ("word" if wanted in CAPTIONS else None),
+        timestamps=options.timestamps or ("word" if wanted in CAPTIONS and not is_remote else None),
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
+        gateway=options.gateway,
+        max_cost=options.max_cost,
+        **_further_options(options.option),
     )
     rows = _rows(table, options, backend)
     if wanted in ("csv", "parquet"):
@@ -142,16 +179,29 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
         ):
             yield outcome
             given += 1
-    except KeyboardInterrupt:
-        options.stopped = f"stopped: {len(done):,} of {len(table):,} rows are done and written"
+    except (KeyboardInterrupt, BackendError) as stopped:
+        why = f"{stopped}; " if isinstance(stopped, BackendError) else ""
+        options.stopped = f"stopped: {why}{len(done):,} of {len(table):,} rows are done and written"
         yield from (done.get(number, NOT_REACHED) for number in range(given, len(table)))
 
 
-def _table(options: argparse.Namespace) -> pd.DataFrame:
-    """The inputs as one table; paths in a table count from where the command is run, else from the table."""
-    import pandas as pd
+def _further_options(told: Sequence[str]) -> dict[str, Any]:
+    """``name=value``, the value as JSON where it is some, else as text."""
+    options: dict[str, Any] = {}
+    for text in told:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"expected --option NAME=VALUE, got {text!r}")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
-    from .errors import ColumnError, SourceError
+
+def _table(options: argparse.Namespace) -> pd.DataFrame:
+    """The inputs as one table."""
+    import pandas as pd
 
     inputs = [Path(name).expanduser() for name in options.inputs]
     tables = [path for path in inputs if path.suffix.lower() in TABLES]
@@ -159,24 +209,36 @@ def _table(options: argparse.Namespace) -> pd.DataFrame:
         raise OptionError("give one table, or audio files and folders, not both")
     if not tables:
         return pd.DataFrame({options.audio: [str(path) for path in _audio_files(options.inputs)]})
-    [path] = tables
+    return _read_table(tables[0], options.audio)
+
+
+def _read_table(path: Path, audio: str | None) -> pd.DataFrame:
+    """A CSV, TSV or Parquet; paths of audio in it count from where the command is run, else from the table."""
+    import pandas as pd
+
+    from .errors import ColumnError, SourceError
+
     if not path.is_file():
         raise SourceError(f"no such file: {path}", code="not-found")
     frame = (
         pd.read_parquet(path)
         if path.suffix.lower() == ".parquet"
-        else pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+        else pd.read_csv(  # an empty cell is missing; "None", "NA" and "null" are words
+            path, sep="\t" if path.suffix.lower() == ".tsv" else ",", keep_default_na=False, na_values=[""]
+        )
     )
-    if options.audio not in frame.columns:
+    if audio is None:
+        return frame
+    if audio not in frame.columns:
         columns = ", ".join(map(str, frame.columns))
-        raise ColumnError(f"{path} has no column {options.audio!r}; name the one with audio by --audio ({columns})")
+        raise ColumnError(f"{path} has no column {audio!r}; name the one with audio by --audio ({columns})")
 
     def beside(cell: object) -> object:
         if not isinstance(cell, str) or Path(cell).exists() or not (path.parent / cell).exists():
             return cell
         return str(path.parent / cell)
 
-    frame[options.audio] = frame[options.audio].map(beside)
+    frame[audio] = frame[audio].map(beside)
     return frame
 
 
@@ -282,4 +344,4 @@ def _models(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from .demo import run
 
-    return run(options.manifest, options.model)
+    return run(options.manifest, options.model, options.served, options.report)

@@ -1,66 +1,92 @@
-"""What ``asrkit demo`` and ``make demo`` do: transcribe the demo clips and say how good the text is."""
+"""What ``asrkit demo`` and ``make demo`` do: the demo clips, recognised here and by Workers AI, and who is better."""
 
 from __future__ import annotations
 
-import re
-import time
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import SourceError
 
-__all__ = ["run", "simple_normalizer"]
-
-
-def simple_normalizer(text: str) -> str:
-    """Lower case, no punctuation but apostrophes, single blanks.
-
-    >>> simple_normalizer("It's five  o'clock -- Well!")
-    "it's five o'clock well"
-    """
-    return " ".join(re.sub(r"[^\w\s']", " ", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).split())
-
-
-def run(manifest: Path, model: str) -> int:
-    """Print a row a clip, then the corpus's word error rate and the speed; gives an exit status."""
-    import jiwer
+if TYPE_CHECKING:
     import pandas as pd
 
-    from . import __version__
+    from .backends.workers_ai import WorkersAI
+    from .evaluate.comparison import Comparison
+
+__all__ = ["run"]
+
+REMOTE = "@cf/openai/whisper"
+PATIENCE = 600.0  # seconds for an answer of a machine that may be slow
+SHOWN = 60  # letters of a text
+
+
+def run(manifest: Path, model: str, served: str, report: Path) -> int:
+    """Print a row a clip and system, then how good each system is; write the report. Gives an exit status.
+
+    Args:
+        manifest: a CSV with ``path``, ``text`` and ``condition``.
+        model: that hears the clips here.
+        served: that plays Workers AI where there are no credentials for it.
+        report: file to write.
+    """
+    import pandas as pd
+
     from .backends.whisper import Whisper
 
     if not manifest.is_file():
         raise SourceError(f"no demo clips at {manifest}; run this in a checkout of the project", code="not-found")
     df = pd.read_csv(manifest, keep_default_na=False)
-    backend = Whisper(model)
+    local = Whisper(model)
     print(
-        f"{len(df)} clips of {manifest} with {backend.name} ({backend.weights.origin}: {backend.weights.revision}), "
-        f"{backend.device}, {backend.precision}"
+        f"{len(df)} clips of {manifest}\n{local.name}: {local.weights.origin}, {local.weights.revision}, "
+        f"{local.device}, {local.precision}"
     )
-    began = time.perf_counter()
-    df = df.asr.transcribe("path", model=backend, details=True)
-    elapsed = time.perf_counter() - began
+    with _workers_ai(served) as (remote, who):
+        print(who)
+        comparison = df.asr.benchmark(
+            "path", reference="text", models=[local, remote], by="condition", block="speaker", language="en"
+        )
+    _print_rows(df, comparison)
+    print(f"\n{comparison}\n{REMOTE}: {remote.spending}")
+    comparison.to_html(report, title="Local Whisper and Workers AI on the demo clips")
+    print(f"report: {report.resolve()}")
+    return 1 if comparison.failures or any(score.failed for score in comparison.scores) else 0
 
-    print(f"\n{'clip':26} {'condition':10} {'WER':>6}  hypothesis")
-    for row in df.itertuples():
-        name = Path(row.path).stem
-        if row.hypothesis_error == row.hypothesis_error and row.hypothesis_error:
-            print(f"{name:26} {row.condition:10} {'':>6}  {row.hypothesis_error}")
-            continue
-        reference, hypothesis = simple_normalizer(row.text), simple_normalizer(row.hypothesis)
-        wer = f"{jiwer.wer(reference, hypothesis):6.1%}" if reference else "     -"
-        shown = row.hypothesis or f"({row.hypothesis_flags})"
-        print(f"{name:26} {row.condition:10} {wer}  {shown if len(shown) <= 76 else shown[:75] + '…'}")
 
-    heard = df[df["hypothesis"].notna()]
-    counts = jiwer.process_words(
-        [simple_normalizer(text) for text in heard["text"]], [simple_normalizer(text) for text in heard["hypothesis"]]
-    )
-    words = counts.hits + counts.substitutions + counts.deletions
-    audio = heard["hypothesis_duration"].sum()
-    print(
-        f"\nWER {counts.wer:.1%}: {counts.substitutions} substitutions, {counts.deletions} deletions, "
-        f"{counts.insertions} insertions in {words} words"
-        f"\nRTFx {audio / elapsed:.1f}: {audio:.0f} s of audio in {elapsed:.1f} s, loading the model included"
-        f"\nasrkit {__version__}, jiwer, normalizer: lower case without punctuation"
-    )
-    return 1 if len(heard) < len(df) else 0
+@contextmanager
+def _workers_ai(served: str) -> Iterator[tuple[WorkersAI, str]]:
+    """The real service where there are credentials, else the same API on this machine; and which of them it is."""
+    from .backends.workers_ai import WorkersAI
+
+    if os.environ.get("CLOUDFLARE_ACCOUNT_ID") and (
+        os.environ.get("CLOUDFLARE_API_TOKEN") or os.environ.get("CLOUDFLARE_API_KEY")
+    ):
+        backend = WorkersAI(REMOTE)
+        yield backend, f"{REMOTE}: {backend.account.host}"
+        return
+    from .serve import Settings, background
+
+    with background(Settings(model=served, port=0)) as server:
+        backend = WorkersAI(REMOTE, base_url=f"{server.url}/client/v4", account_id="demo", timeout=PATIENCE)
+        yield backend, f"{REMOTE}: no credentials here, so it is played by {served} behind asrkit serve, {server.url}"
+
+
+def _print_rows(df: pd.DataFrame, comparison: Comparison) -> None:
+    """What each system heard in each clip, with the clip's own error rate."""
+    frames = {score.name: score.frame for score in comparison.scores}
+    width = max(map(len, frames))
+    print(f"\n{'clip':14} {'condition':10} {'system':{width}} {'WER':>6}  hypothesis")
+    for index, clip in df.iterrows():
+        name, condition = Path(clip["path"]).stem, clip["condition"]
+        for system, frame in frames.items():
+            if index in frame.index:
+                row = frame.loc[index]
+                wer = f"{row['wer']:6.1%}" if row["words"] else "     -"
+                shown = row["hypothesis"] or "(nothing)"
+            else:
+                wer, shown = "", "(no text)"
+            print(f"{name:14} {condition:10} {system:{width}} {wer:>6}  {shown[:SHOWN]}{'…' * (len(shown) > SHOWN)}")
+            name = condition = ""

@@ -10,8 +10,18 @@
     ├── WeightsError         the model's name leads to no usable weights
     ├── MissingExtraError    an optional dependency is absent (also an ImportError)
     └── BackendError         the recogniser gave no transcript
-        └── OutOfMemoryError   this batch does not fit; a smaller one may
+        ├── OutOfMemoryError   this batch does not fit; a smaller one may
+        ├── CredentialsError   token or account missing or refused
+        ├── QuotaError         the day's allocation or the credit is spent
+        ├── CostCapError       max_cost= would be passed
+        ├── RateLimitError     asked too often; ``retry_after`` in seconds
+        ├── RefusedError       the service refuses this request; another try would fail the same way
+        ├── AnswerError        not what the service promises: no JSON, no text
+        └── UnavailableError   the service fails: worth another try
+            ├── TimedOutError        no whole answer in time; it may have been billed
+            └── ConnectionLostError  the connection ended before the answer did; it may have been billed
 
+Errors that every further row would meet have ``stops_run`` set; what was done before is in their ``partial``.
 ``Interrupted`` is a ``KeyboardInterrupt`` that carries what was finished.
 """
 
@@ -20,15 +30,24 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "AnswerError",
     "AsrkitError",
     "BackendError",
     "ColumnError",
+    "ConnectionLostError",
+    "CostCapError",
+    "CredentialsError",
     "DecodeError",
     "Interrupted",
     "MissingExtraError",
     "OptionError",
     "OutOfMemoryError",
+    "QuotaError",
+    "RateLimitError",
+    "RefusedError",
     "SourceError",
+    "TimedOutError",
+    "UnavailableError",
     "WeightsError",
 ]
 
@@ -40,6 +59,7 @@ class AsrkitError(Exception):
     """
 
     code = "error"
+    partial: Any = None  # what was done before a run was stopped by it, in the shape that the call would have returned
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -94,15 +114,84 @@ class MissingExtraError(AsrkitError, ImportError):
 
 
 class BackendError(AsrkitError):
-    """The recogniser gave no transcript."""
+    """The recogniser gave no transcript.
+
+    Attributes:
+        stops_run: every further row would fail the same way, so none is tried.
+        cost: dollars that this row has cost or may have cost all the same; None where nothing is paid.
+    """
 
     code = "backend"
+    stops_run = False
+    cost: float | None = None
 
 
 class OutOfMemoryError(BackendError):
     """A batch did not fit into the device's memory; a smaller one may."""
 
     code = "out-of-memory"
+
+
+class CredentialsError(BackendError):
+    """Token or account are missing or refused."""
+
+    code = "credentials"
+    stops_run = True
+
+
+class QuotaError(BackendError):
+    """The account's allocation or credit is spent."""
+
+    code = "quota"
+    stops_run = True
+
+
+class CostCapError(BackendError):
+    """The request was not sent: ``max_cost`` would be passed. ``seconds_left`` of audio could still be paid."""
+
+    code = "max-cost"
+    seconds_left = 0.0
+
+
+class RateLimitError(BackendError):
+    """Asked too often, or the service is full. ``retry_after`` is in seconds, None where the service names none."""
+
+    code = "rate-limit"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
+
+
+class RefusedError(BackendError):
+    """The service refuses this request: its shape, its size or its sound."""
+
+    code = "refused"
+
+
+class AnswerError(BackendError):
+    """The answer is not what the service promises: no JSON, no text in it."""
+
+    code = "answer"
+
+
+class UnavailableError(BackendError):
+    """The service fails, for the time being. ``retry_after`` is in seconds, None where it names none."""
+
+    code = "unavailable"
+    retry_after: float | None = None
+
+
+class TimedOutError(UnavailableError):
+    """No whole answer in time."""
+
+    code = "timed-out"
+
+
+class ConnectionLostError(UnavailableError):
+    """The connection was refused, or ended before the answer did."""
+
+    code = "connection"
 
 
 class Interrupted(KeyboardInterrupt):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 __all__ = ["Progress"]
 
 DELAY = 2.0  # seconds before a bar is shown: what is faster needs none
+REDRAW, HEARTBEAT = 0.2, 1.0  # seconds between two drawings: while things happen, and while a batch is long
+REDRAW_IN_LOG = 30.0  # where each drawing is a line that stays
 ROW_COST = 6.0  # a row costs about as much as this many seconds of audio beside its own
 
 
@@ -19,8 +24,16 @@ class Progress:
     much; the estimate counts a fixed cost for each row.
     """
 
-    def __init__(self, rows: int, *, enabled: bool = True, description: str = "transcribe") -> None:
+    def __init__(
+        self,
+        rows: int,
+        *,
+        enabled: bool = True,
+        description: str = "transcribe",
+        note: Callable[[], str] | None = None,
+    ) -> None:
         self.rows = rows
+        self.note = note
         self.enabled = enabled and rows > 0
         self.description = description
         self.planned = 0.0  # seconds of audio, of the rows looked at so far
@@ -30,6 +43,10 @@ class Progress:
         self.failed = 0
         self.began = time.monotonic()
         self._bar: Any = None
+        self._every = REDRAW
+        self._drawn = 0.0
+        self._over = threading.Event()
+        self._lock = threading.Lock()
         self._first: tuple[float, float] | None = None
 
     def __enter__(self) -> Self:
@@ -42,14 +59,23 @@ class Progress:
                 desc=self.description,
                 bar_format="{desc} {percentage:3.0f}%|{bar}| {unit}",
                 unit="",
-                mininterval=0.2,
             )
+            if not hasattr(self._bar, "container") and not sys.stderr.isatty():  # neither a widget nor a terminal
+                self._every = REDRAW_IN_LOG
+            threading.Thread(target=self._beat, name="asrkit-progress", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
         if self._bar is not None:
-            self._show()
-            self._bar.close()
+            with self._lock:
+                self._draw()
+                self._bar.close()
+
+    def _beat(self) -> None:
+        """Keep the clock going where a batch takes long."""
+        while not self._over.wait(HEARTBEAT):
+            self.show()
 
     def expect(self, seconds: float | None) -> None:
         """A row was looked at; None where its length is not known."""
@@ -60,7 +86,7 @@ class Progress:
     def advance(self, seconds: float) -> None:
         """This much audio was heard."""
         self.heard += seconds
-        self._show()
+        self.show()
 
     def batch_done(self) -> None:
         """A batch was heard. The first also loaded the model, which says nothing about the rest."""
@@ -73,7 +99,7 @@ class Progress:
         self.failed += failed
         if expected is not None:
             self.heard += expected - heard
-        self._show()
+        self.show()
 
     @property
     def total(self) -> float:
@@ -98,20 +124,35 @@ class Progress:
         done = self._work - before
         return (time.monotonic() - began) * max(0.0, self._whole - self._work) / done if done > 0 else None
 
-    def _show(self) -> None:
-        if self._bar is None:
+    def show(self) -> None:
+        """Draw it, if it is time to."""
+        now = time.monotonic()
+        if self._bar is None or self._over.is_set() or now - self.began < DELAY or now - self._drawn < self._every:
             return
-        elapsed = max(time.monotonic() - self.began, 1e-9)
+        with self._lock:
+            if not self._over.is_set():
+                self._draw()
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        self._drawn = now
+        if now - self.began < DELAY:
+            return
+        elapsed = max(now - self.began, 1e-9)
         left = self.remaining()
+        looking = f", {self.looked_at:,} looked at" if self.looked_at < self.rows else ""
         parts = [
-            f"{_clock(self.heard)} of {_clock(self.total)} audio, {self.done:,} of {self.rows:,} rows",
+            f"{_clock(self.heard)} of {_clock(self.total)} audio, {self.done:,} of {self.rows:,} rows{looking}",
             f"[{_clock(elapsed)}<{'?' if left is None else _clock(left)}, {self.heard / elapsed:.1f}x real time]",
         ]
+        if self.note is not None:
+            parts.append(self.note())
         if self.failed:
             parts.append(f"{self.failed:,} failed")
-        share = 1.0 if self.done == self.rows else min(1.0, self._work / self._whole)
+        share = 1.0 if self.done == self.rows else min(1.0, self._work / self._whole) if self._whole else 0.0
         self._bar.unit = ", ".join(parts)
-        self._bar.update(max(0.0, share - self._bar.n))
+        self._bar.n = max(self._bar.n, share)
+        self._bar.refresh()
 
 
 def _clock(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .audio import SAMPLING_RATE, Audio, Samples
+from .audio import SAMPLING_RATE, Audio, Encoded, Samples
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class Window:
         start: its first second within the recording.
     """
 
-    audio: Audio
+    audio: Audio | Encoded
     start: float
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Segment", "Transcript", "Word", "join"]
+__all__ = ["Segment", "Transcript", "Word", "join", "spaced", "total"]
 
 CAPTION_SECONDS = 6.0  # a caption shown longer than this is hard to follow
 CAPTION_LETTERS = 84  # two lines of 42, what broadcasters allow
@@ -66,6 +66,8 @@ class Transcript:
         compression_ratio: highest of a segment; above 2.4 the text repeats itself.
         flags: why the text is doubtful: ``silence``, ``repetition``, ``low-confidence``, ``truncated``,
             ``temperature-fallback``; and the codes of the audio's warnings.
+        cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
+            price is unknown.
 
     >>> Transcript("So it is.", segments=(Segment("So it is.", 0.0, 1.5),), duration=2.0).to_srt()
     '1\\n00:00:00,000 --> 00:00:01,500\\nSo it is.\\n'
@@ -80,6 +82,7 @@ class Transcript:
     no_speech: float | None = None
     compression_ratio: float | None = None
     flags: tuple[str, ...] = ()
+    cost: float | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -143,7 +146,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
     sure = [
         (part.confidence, weight) for part, weight in zip(parts, weights, strict=True) if part.confidence is not None
     ]
-    text = _spaced(part.text.strip() for part in parts)
+    text = spaced(part.text.strip() for part in parts)
     return Transcript(
         text=text,
         language=next((part.language for part in parts if part.language), None),
@@ -154,6 +157,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         no_speech=_highest(part.no_speech for part in parts),
         compression_ratio=_highest(part.compression_ratio for part in parts),
         flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
+        cost=total(part.cost for part in parts),
     )
 
 
@@ -171,6 +175,12 @@ def _shifted(segment: Segment, by: float, duration: float) -> Segment:
     return replace(segment, text=segment.text.strip(), start=moved(segment.start), end=moved(segment.end), words=words)
 
 
+def total(values: Iterable[float | None]) -> float | None:
+    """The sum of what is known, None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def _highest(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
@@ -184,14 +194,14 @@ def _captions_of(words: Sequence[Word]) -> Iterator[tuple[float, float, str]]:
             or word.end - line[0].start > CAPTION_SECONDS
             or word.start - line[-1].end > CAPTION_PAUSE
         ):
-            yield line[0].start, line[-1].end, _spaced(w.word for w in line)
+            yield line[0].start, line[-1].end, spaced(w.word for w in line)
             line = []
         line.append(word)
     if line:
-        yield line[0].start, line[-1].end, _spaced(w.word for w in line)
+        yield line[0].start, line[-1].end, spaced(w.word for w in line)
 
 
-def _spaced(parts: Iterable[str]) -> str:
+def spaced(parts: Iterable[str]) -> str:
     """Texts one after the other, with a blank between them where their scripts use blanks."""
     text = ""
     for following in parts:

@@ -25,8 +25,10 @@ import torch
 
 import asrkit
 from asrkit import audio
-from asrkit.demo import simple_normalizer
+from asrkit.normalizers import Basic
 from asrkit.weights import PACKAGES, find
+
+BASIC = Basic()
 
 SPEECH = Path(os.environ.get("ASRKIT_SPEECH", Path(__file__).parents[2] / "shared" / "speech"))
 
@@ -99,7 +101,7 @@ def ctranslate2_folder(model: str, folder: Path) -> str:
 
 
 def compare(model: str, rows: pd.DataFrame, rounds: int) -> None:
-    references = [simple_normalizer(text) for text in rows.text]
+    references = [BASIC(text) for text in rows.text]
     seconds = sum(audio.probe(path).duration or 0 for path in rows.path)
     competitors = ways(model, rows)
     times: dict[str, list[float]] = {name: [] for name in competitors}
@@ -116,7 +118,7 @@ def compare(model: str, rows: pd.DataFrame, rounds: int) -> None:
     print(f"{'':32} {'RTFx':>6} {'ratio':>6} {'WER':>7}")
     for name, taken in times.items():
         ratio = statistics.median(base / own for base, own in zip(greedy, taken, strict=True))
-        wer = jiwer.wer(references, [simple_normalizer(text) for text in texts[name]])
+        wer = jiwer.wer(references, [BASIC(text) for text in texts[name]])
         print(f"{name:32} {seconds / statistics.median(taken):6.1f} {ratio:6.2f} {wer:7.2%}", flush=True)
 
 

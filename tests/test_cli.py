@@ -122,40 +122,71 @@ def test_models_lists_what_is_here_and_what_the_others_need(capsys):
 
 
 @pytest.mark.model
-def test_the_demo_prints_rows_a_word_error_rate_and_the_speed(capsys, monkeypatch, request):
+def test_the_demo_prints_rows_of_both_systems_their_word_error_rates_and_the_speed(
+    capsys, monkeypatch, request, tmp_path
+):
+    pytest.importorskip("starlette")
     monkeypatch.chdir(request.config.rootpath)
+    manifest = pd.read_csv("datasets/demo/manifest.csv", keep_default_na=False)
+    manifest.iloc[[0, 1, 2, 3, 23]].to_csv(tmp_path / "five.csv", index=False)
 
-    assert main(["demo"]) == 0
+    assert (
+        main(
+            [
+                "demo",
+                "--manifest",
+                str(tmp_path / "five.csv"),
+                "--served",
+                TINY,
+                "--report",
+                str(tmp_path / "report.html"),
+            ]
+        )
+        == 0
+    )
 
     printed = capsys.readouterr().out
-    assert printed.count("\n") > 28
-    wer = float(printed.split("\nWER ")[1].split("%")[0])
-    assert 3 < wer < 25
-    assert "RTFx" in printed
-    assert "(silence)" in printed
+    table = printed.split("\nsystem ")[1]
+    rates = [float(table.split(f"\n{name} ")[1].split("%")[0]) for name in (TINY, "@cf/openai/whisper    ")]
+    assert all(2 < rate < 25 for rate in rates)
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert "is played by openai/whisper-tiny.en behind asrkit serve" in printed
+    assert "cannot be told apart" in printed
+    assert printed.count("(nothing)") == 2
 
 
 @pytest.mark.model
 def test_ctrl_c_writes_what_is_done(clips, tmp_path, recordings):
     """A real signal into a real process, as soon as it has heard a row."""
+    import contextlib
+    import os
+    import pty
+    import re
     import signal
-    import time
+    import termios
 
     rows = recordings[recordings.duration_s.between(2, 4) & (recordings.language == "en")].head(60)
+    rows = pd.concat([rows] * 5)
     rows[["path"]].to_csv(tmp_path / "many.csv", index=False)
     target = tmp_path / "out.csv"
     command = [sys.executable, "-m", "asrkit", "transcribe", str(tmp_path / "many.csv"), "--model", TINY]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([*command, "--batch-size", "2", "-o", str(target)], stderr=log)
-    deadline = time.monotonic() + 120
-    while " of 60 rows" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, 160))
+    process = subprocess.Popen([*command, "--batch-size", "2", "-o", str(target)], stderr=its)
+    os.close(its)
+    log = ""
+    while not re.search(r"\b[1-9]\d* of 300 rows", log):
+        log += os.read(ours, 4_096).decode(errors="replace")
 
     process.send_signal(signal.SIGINT)
 
+    with contextlib.suppress(OSError):  # the end, as a terminal tells it
+        while more := os.read(ours, 4_096):
+            log += more.decode(errors="replace")
+    os.close(ours)
     assert process.wait(timeout=60) == 130
     heard = pd.read_csv(target)
     done = int(heard.hypothesis.notna().sum())
-    assert 0 < done < 60
-    assert f"stopped: {done} of 60 rows are done and written" in (tmp_path / "log").read_text()
-    assert heard.hypothesis_error.str.startswith("interrupted").sum() == 60 - done
+    assert 0 < done < 300
+    assert f"stopped: {done} of 300 rows are done and written" in log
+    assert heard.hypothesis_error.str.startswith("interrupted").sum() == 300 - done

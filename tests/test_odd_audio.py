@@ -294,3 +294,16 @@ def test_streams_ten_hours(case, watch):
 @each(["huge-ten-hours.flac", "huge-sparse.wav"])
 def test_takes_a_second_out_of_hours(case, watch):
     assert watch("audio.load(cell, start=30_000, end=30_001).duration", case) == pytest.approx(1, abs=0.01)
+
+
+def test_a_slow_listener_costs_the_file_none_of_its_time(monkeypatch, tone_file):
+    """Hours of sound wait for a slow model; only decoding has a limit."""
+    now = [0.0]
+    monkeypatch.setattr(audio.time, "monotonic", lambda: now[0])
+    heard = 0.0
+
+    for block in audio.stream(tone_file(seconds=300.0), block_seconds=10.0):
+        heard += block.duration
+        now[0] += 1_000.0
+
+    assert heard == pytest.approx(300.0)

@@ -9,8 +9,10 @@ import pytest
 
 import asrkit
 from asrkit.audio import Audio, load
-from asrkit.demo import simple_normalizer
 from asrkit.errors import OptionError, OutOfMemoryError, WeightsError
+from asrkit.normalizers import Basic
+
+BASIC = Basic()
 
 pytestmark = pytest.mark.model
 
@@ -32,9 +34,7 @@ def heard(english):
 
 
 def wer(frame: pd.DataFrame) -> float:
-    return jiwer.wer(
-        [simple_normalizer(text) for text in frame.text], [simple_normalizer(text) for text in frame.hypothesis]
-    )
+    return jiwer.wer([BASIC(text) for text in frame.text], [BASIC(text) for text in frame.hypothesis])
 
 
 def test_hears_english_as_well_as_the_weights_allow(heard):
@@ -48,7 +48,7 @@ def test_hears_long_recordings_well(heard):
 
 def test_no_word_is_doubled_at_a_seam(heard):
     for text in heard[heard.source == "librispeech-long"].hypothesis:
-        words = simple_normalizer(text).split()
+        words = BASIC(text).split()
         repeated = [words[at : at + 4] for at in range(len(words) - 8) if words[at : at + 4] == words[at + 4 : at + 8]]
         assert repeated == []
 
@@ -118,9 +118,7 @@ def test_words_begin_where_a_forced_aligner_says(timed):
         decoder.end_utt()
         aligned = [(s.word.split("(")[0], s.start_frame / 100) for s in decoder.seg() if s.word[0] not in "<(["]
         ours = [
-            (simple_normalizer(word["word"]), word["start"])
-            for segment in row.hypothesis_segments
-            for word in segment["words"]
+            (BASIC(word["word"]), word["start"]) for segment in row.hypothesis_segments for word in segment["words"]
         ]
         same = difflib.SequenceMatcher(None, [w for w, _ in aligned], [w for w, _ in ours], autojunk=False)
         for block in same.get_matching_blocks():
@@ -163,7 +161,7 @@ def test_translates_into_english(recordings):
     heard = french.asr.transcribe("path", model=BASE, task="translate", language="fr", details=True, progress=False)
 
     assert heard.hypothesis_language.tolist() == ["en"]
-    assert {"a", "the", "and", "to", "of"} & set(simple_normalizer(heard.hypothesis.iloc[0]).split())
+    assert {"a", "the", "and", "to", "of"} & set(BASIC(heard.hypothesis.iloc[0]).split())
 
 
 def test_a_prompt_changes_how_names_are_spelled(recordings):

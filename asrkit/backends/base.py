@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..audio import Audio
 from ..transcript import Transcript
+from ..upload import Upload
 
-__all__ = ["Backend", "Preferences"]
+if TYPE_CHECKING:
+    from .ledger import Spending
+
+__all__ = ["Backend", "Preferences", "Remote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Preferences:
         speech_gate: whether clips without speech are kept from it.
         language_first: whether the first window of a long recording tells the language of the others.
         in_order: whether clips must come in the order of the rows; else long ones come first.
+        at_once: calls of ``transcribe`` that may run at the same time, each in a thread of its own.
+        upload: give encoded files (``asrkit.audio.Encoded``) in place of samples, and which.
     """
 
     batch_size: int = 1
@@ -29,6 +35,8 @@ class Preferences:
     speech_gate: bool = False
     language_first: bool = False
     in_order: bool = False
+    at_once: int = 1
+    upload: Upload | None = None
 
 
 @runtime_checkable
@@ -58,3 +66,21 @@ class Backend(Protocol):
             OutOfMemoryError: a smaller batch may fit.
             BackendError: no transcript for this batch.
         """
+
+
+@runtime_checkable
+class Remote(Backend, Protocol):
+    """A backend that sends requests and is paid for them."""
+
+    @property
+    def spending(self) -> Spending:
+        """What it has spent so far."""
+
+    def begin(self) -> None:
+        """A run begins: what stopped the last one is forgotten."""
+
+    def halt(self) -> None:
+        """Send nothing more; what is on its way is still answered."""
+
+    def abandon(self) -> None:
+        """End what waits or is on its way; nobody wants it any more."""

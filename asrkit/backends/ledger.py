@@ -1,0 +1,141 @@
+"""What was spent, what may have been, and the cap that is never passed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from ..cloudflare.prices import Price, money
+from ..errors import CostCapError, OptionError
+
+__all__ = ["Ledger", "Reservation", "Spending"]
+
+ROUNDING = 1e-12  # dollars: sums of floats are not exact
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Money, by the published price and without any free allocation.
+
+    Args:
+        dollars: for answers that came.
+        doubtful: for requests without an answer, which the service may have billed all the same.
+        seconds: of audio that was answered.
+        requests: sent, whatever came of them.
+        is_known: whether a price is published; else the dollars are unknown, not zero.
+    """
+
+    dollars: float
+    doubtful: float
+    seconds: float
+    requests: int
+    is_known: bool = True
+
+    def __sub__(self, before: Spending) -> Spending:
+        return Spending(
+            self.dollars - before.dollars,
+            self.doubtful - before.doubtful,
+            self.seconds - before.seconds,
+            self.requests - before.requests,
+            self.is_known,
+        )
+
+    def __str__(self) -> str:
+        minutes = f"{self.seconds / 60:.1f} min of audio in {self.requests:,} requests"
+        if not self.is_known:
+            return f"{minutes}; no price is published, so what they cost is not known"
+        doubt = (
+            f", and {money(self.doubtful)} for requests without an answer, if they were billed" if self.doubtful else ""
+        )
+        return f"{money(self.dollars)} for {minutes}{doubt} (list price; a free allocation is not counted)"
+
+
+class Reservation:
+    """The price of one request on its way."""
+
+    __slots__ = ("dollars", "seconds")
+
+    def __init__(self, seconds: float, dollars: float) -> None:
+        self.seconds, self.dollars = seconds, dollars
+
+
+class Ledger:
+    """Counts before a request is sent, so that no cap can be passed by those in flight.
+
+    Args:
+        price: of the model.
+        cap: dollars that may be spent; None without limit.
+
+    Raises:
+        OptionError: a cap on an unknown price, or one below zero.
+
+    >>> from asrkit.cloudflare.prices import price_of
+    >>> ledger = Ledger(price_of("@cf/openai/whisper"), cap=0.0005)
+    >>> round(ledger.settle(ledger.reserve(60)), 6)
+    0.000453
+    >>> ledger.reserve(60)
+    Traceback (most recent call last):
+    asrkit.errors.CostCapError: not sent: $0.00045 of max_cost=$0.0005 are spent or on their way, 60.0 s of audio would
+    cost $0.00045 more
+    """
+
+    def __init__(self, price: Price, cap: float | None = None) -> None:
+        if cap is not None and not price.is_known:
+            raise OptionError(
+                f"no price is published for {price.model} (as of {price.as_of}), so max_cost cannot be kept; "
+                "leave it out, or name a model with a price"
+            )
+        if cap is not None and not cap >= 0:
+            raise OptionError(f"expected max_cost in dollars, 0 or more, got {cap}")
+        self.price, self.cap = price, cap
+        self._spent = self._doubtful = self._reserved = self._seconds = 0.0
+        self._requests = 0
+        self._lock = threading.Lock()
+
+    def reserve(self, seconds: float) -> Reservation:
+        """Set the price of a request aside.
+
+        Raises:
+            CostCapError: the cap would be passed.
+        """
+        dollars = self.price.dollars(seconds) or 0.0
+        with self._lock:
+            taken = self._spent + self._doubtful + self._reserved
+            if self.cap is not None and taken + dollars > self.cap + ROUNDING:
+                error = CostCapError(
+                    f"not sent: {money(taken)} of max_cost={money(self.cap)} are spent or on their way, "
+                    f"{seconds:.1f} s of audio would cost {money(dollars)} more"
+                )
+                error.seconds_left = seconds * (self.cap - taken) / dollars
+                raise error
+            self._reserved += dollars
+            self._requests += 1
+            return Reservation(seconds, dollars)
+
+    def settle(self, reservation: Reservation, *, is_free: bool = False) -> float:
+        """It was answered; gives what it cost."""
+        dollars = 0.0 if is_free else reservation.dollars
+        with self._lock:
+            self._reserved -= reservation.dollars
+            self._spent += dollars
+            self._seconds += reservation.seconds
+        return dollars
+
+    def release(self, reservation: Reservation) -> float:
+        """It was refused, or never sent: it costs nothing."""
+        with self._lock:
+            self._reserved -= reservation.dollars
+        return 0.0
+
+    def doubt(self, reservation: Reservation) -> float:
+        """It was sent, and nobody knows what came of it; it counts as spent."""
+        with self._lock:
+            self._reserved -= reservation.dollars
+            self._doubtful += reservation.dollars
+        return reservation.dollars
+
+    @property
+    def spending(self) -> Spending:
+        """So far."""
+        with self._lock:
+            return Spending(self._spent, self._doubtful, self._seconds, self._requests, self.price.is_known)

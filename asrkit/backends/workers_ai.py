@@ -1,0 +1,526 @@
+"""Cloudflare Workers AI over REST: many requests at once, paced, tried again as errors deserve, never over a cap."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from ..audio import Audio, Encoded, encode
+from ..cloudflare.account import Account, Gateway
+from ..cloudflare.answers import transcript_of
+from ..cloudflare.codes import CODES, Then, then
+from ..cloudflare.models import Model, check_options, model_of
+from ..cloudflare.prices import price_of
+from ..errors import (
+    AnswerError,
+    BackendError,
+    ConnectionLostError,
+    CredentialsError,
+    OptionError,
+    QuotaError,
+    RateLimitError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+)
+from ..transcript import Transcript
+from ..upload import Upload
+from ..version import VERSION
+from .base import Preferences
+from .ledger import Ledger, Spending
+from .traffic import RetryBudget, Stopped, Traffic, full_jitter
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["WorkersAI"]
+
+RESULT_VERSION = 1  # raised when the same model and options may give another text
+PER_MINUTE = 720.0  # requests for speech recognition, an account (Workers AI, page "Limits")
+AT_ONCE = 32
+LONGEST = 15 * 60.0  # seconds; no limit is published, 15 minutes are reported to work
+MAX_BYTES = 25_000_000  # of a request; no limit is published, more is reported to be refused
+TRIES = 4  # of one request that meets errors worth another try
+TRIES_UNANSWERED = 2  # of one that was sent and not answered: each may have been billed
+LONGEST_CROWD = 600.0  # seconds that one clip waits for a full service
+LONGEST_RETRY_AFTER = 120.0  # seconds; a service that asks for more is left alone
+CONNECT_SECONDS, ANSWER_SECONDS, PER_SECOND = 10.0, 60.0, 0.5  # time-outs; the last for each second of audio
+SHAPES = ("raw", "array", "base64")
+UNAUTHORIZED_AT_GATEWAY = 2009
+MAX_ANSWER = 64 * 2**20  # bytes
+UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
+
+
+class WorkersAI:
+    """A speech recogniser of Cloudflare Workers AI.
+
+    Args:
+        model: ``@cf/openai/whisper``, ``@cf/openai/whisper-tiny-en``, ``@cf/openai/whisper-large-v3-turbo``,
+            ``@cf/deepgram/nova-3``, or another one whose sound travels as Base64.
+        account_id: else ``CLOUDFLARE_ACCOUNT_ID``.
+        api_token: else ``CLOUDFLARE_API_TOKEN``; or ``api_key`` with ``api_email``.
+        api_key: else ``CLOUDFLARE_API_KEY``.
+        api_email: else ``CLOUDFLARE_EMAIL``.
+        base_url: else ``CLOUDFLARE_BASE_URL``, else Cloudflare's own.
+        gateway: name of an AI Gateway.
+        gateway_token: of an authenticated gateway.
+        cache_ttl: seconds that the gateway keeps an answer.
+        skip_cache: whether the gateway's cache is passed by.
+        metadata: up to five entries for the gateway's log.
+        language: of all clips, where the model has the option.
+        prompt: text that could have come before, where the model has the option.
+        max_cost: dollars at list price that are never passed, those of requests on their way counted.
+        per_minute: requests a minute that the account may make; asrkit keeps 5 % below. None: no limit.
+        at_once: most requests at the same time; how many there are adapts to the service.
+        longest: seconds of one request; longer recordings are cut at pauses.
+        max_bytes: of one request.
+        timeout: seconds for an answer, and half a second more for each second of audio.
+        shape: ``raw``, ``array`` or ``base64``, in place of the model's best.
+        speech_gate: send nothing where nobody speaks. Off: what comes back is the service's own.
+        transport: of httpx2, for tests.
+        options: the model's own, by the names of its schema, such as ``vad_filter=True`` or ``diarize=True``.
+
+    Raises:
+        CredentialsError: account or token are missing.
+        OptionError: an option that the model does not have.
+    """
+
+    def __init__(
+        self,
+        model: str = "@cf/openai/whisper",
+        *,
+        account_id: str | None = None,
+        api_token: str | None = None,
+        api_key: str | None = None,
+        api_email: str | None = None,
+        base_url: str | None = None,
+        gateway: str | None = None,
+        gateway_token: str | None = None,
+        cache_ttl: int | None = None,
+        skip_cache: bool | None = None,
+        metadata: Mapping[str, str | int | float | bool] | None = None,
+        language: str | None = None,
+        prompt: str | None = None,
+        max_cost: float | None = None,
+        per_minute: float | None = PER_MINUTE,
+        at_once: int = AT_ONCE,
+        longest: float = LONGEST,
+        max_bytes: int = MAX_BYTES,
+        timeout: float = ANSWER_SECONDS,
+        shape: str | None = None,
+        speech_gate: bool = False,
+        transport: httpx2.BaseTransport | None = None,
+        **options: Any,
+    ) -> None:
+        self.name = model
+        self.model: Model = model_of(model)
+        if prompt is not None:
+            options = {self._option_for("prompt", self.model.prompt): prompt, **options}
+        check_options(self.model, options)
+        self.options = options
+        self.language = language and self.language_code(language)
+        shapes = self.model.shapes if self.model.is_known else SHAPES
+        if shape is not None and shape not in shapes:
+            raise OptionError(f"{model} takes sound as {' or '.join(shapes)}, not as {shape!r}")
+        self.shape = shape or self.model.shapes[0]
+        for name, value, least in (
+            ("at_once", at_once, 1),
+            ("longest", longest, 1),
+            ("max_bytes", max_bytes, 4_096),
+            ("timeout", timeout, 0.001),
+            ("per_minute", 1 if per_minute is None else per_minute, 0.001),
+        ):
+            if not value >= least:
+                raise OptionError(f"expected {name} above 0 and of {least:,} at least, got {value}")
+        self.speech_gate, self.longest, self.max_bytes, self.timeout = speech_gate, longest, max_bytes, timeout
+        self.ledger = Ledger(price_of(model), max_cost)
+        if gateway is None and (gateway_token or cache_ttl or skip_cache or metadata):
+            raise OptionError("gateway_token, cache_ttl, skip_cache and metadata are for a gateway; name one")
+        through = Gateway(gateway, gateway_token, cache_ttl, skip_cache, metadata) if gateway else None
+        self.account = Account.find(account_id, api_token, api_key, api_email, base_url, through)
+        self.traffic = Traffic(per_minute=per_minute, most=at_once)
+        self.budget = RetryBudget()
+        self._transport = transport
+        self._client: httpx2.Client | None = None
+        self._opening = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"WorkersAI({self.name!r}, account_id={self.account.account_id!r}, host={self.account.host!r})"
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything on this side that can change the text; the service names no revision."""
+        return {
+            "backend": "workers-ai",
+            "version": RESULT_VERSION,
+            "model": self.name,
+            "service": self.account.host,
+            "shape": self.shape,
+            "language": self.language,
+            "options": dict(self.options),
+            "speech_gate": self.speech_gate,
+            "longest": self.longest,
+            "max_bytes": self.max_bytes,
+        }
+
+    @property
+    def preferred(self) -> Preferences:
+        """Files, one a request, many requests at once."""
+        growth = 1.0 if self.shape == "raw" else 4 / 3 if self.shape == "base64" else 4.0  # "255," for a byte
+        return Preferences(
+            longest=self.longest,
+            speech_gate=self.speech_gate,
+            at_once=self.traffic.most,
+            upload=Upload(self.model.containers, int(self.max_bytes / growth) - 1_000),
+        )
+
+    @property
+    def spending(self) -> Spending:
+        """What this backend has spent so far."""
+        return self.ledger.spending
+
+    def language_code(self, language: str) -> str:
+        """The language as the model takes it.
+
+        Raises:
+            OptionError: the model cannot be told a language.
+        """
+        self._option_for("language", "language" if "language" in self.model.options else None)
+        code = language.strip()
+        if self.model.dialect == "turbo" and len(code) > 3 and code.isalpha():  # a name; turbo takes codes
+            from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+            if code.lower() not in TO_LANGUAGE_CODE:
+                raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or an English name")
+            return str(TO_LANGUAGE_CODE[code.lower()])
+        return code.lower() if self.model.dialect == "turbo" else code
+
+    def _option_for(self, word: str, option: str | None) -> str:
+        if option is None and self.model.is_known:
+            raise OptionError(f"{self.name} takes no {word}; @cf/openai/whisper-large-v3-turbo does")
+        return option or word
+
+    def transcribe(self, batch: Sequence[Audio | Encoded], *, languages: Sequence[str | None]) -> list[Transcript]:
+        """See ``Backend``; files are sent as they are, samples as FLAC. May be called by many threads at once."""
+        return [
+            self._one(clip if isinstance(clip, Encoded) else encode(clip), language or self.language)
+            for clip, language in zip(batch, languages, strict=True)
+        ]
+
+    def begin(self) -> None:
+        """See ``Remote``."""
+        self.traffic.resume()
+        self.budget.reset()
+
+    def halt(self) -> None:
+        """See ``Remote``."""
+        self.traffic.stop()
+
+    def abandon(self) -> None:
+        """See ``Remote``."""
+        self.traffic.stop()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    # -- one clip: tries until it is answered or given up -----------------------------------------------------
+
+    def _one(self, clip: Encoded, language: str | None) -> Transcript:
+        import tenacity
+
+        tries = _Tries(self.traffic, self.budget)
+        costs: list[float] = []
+
+        def once() -> Transcript:
+            heard = self._request(clip, language, costs)
+            self.traffic.answered()
+            self.budget.success(retried=tries.made > 0)
+            return heard
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(tries.is_worth_another),
+            wait=lambda state: tries.wait,
+            stop=tenacity.stop_never,
+            sleep=self.traffic.sleep,
+            reraise=True,
+        )
+        try:
+            heard = retrying(once)
+        except BackendError as error:
+            error.cost = sum(costs) if self.ledger.price.is_known else None
+            raise
+        except Stopped:
+            stopped = BackendError("not sent: the run was stopped before", code="interrupted")
+            stopped.cost = sum(costs) if self.ledger.price.is_known and costs else None
+            raise stopped from None
+        return replace(heard, cost=sum(costs) if self.ledger.price.is_known else None)
+
+    def _request(self, clip: Encoded, language: str | None, costs: list[float]) -> Transcript:
+        """Send it once. What it costs, or may cost, is added to ``costs``."""
+        content, headers, query = self._message(clip, language)
+        with self.traffic.place():
+            reservation = self.ledger.reserve(clip.duration)
+            began = time.perf_counter()
+            try:
+                with _translated(self.account.host):
+                    status, answered, body = self._exchange(content, headers, query, clip.duration)
+                result = _result(status, answered, body, self.name)
+            except BackendError as error:
+                if error.stops_run:
+                    self.traffic.stop()  # before anybody takes this place
+                elif isinstance(error, RefusedError):
+                    self.traffic.answered()
+                is_unpaid = isinstance(error, UNPAID) or error.code == "no-connection"
+                close = self.ledger.release if is_unpaid else self.ledger.doubt
+                costs.append(close(reservation))
+                raise
+            except BaseException:
+                costs.append(self.ledger.doubt(reservation))
+                raise
+        is_cached = answered.get("cf-aig-cache-status", "").upper() == "HIT"
+        costs.append(self.ledger.settle(reservation, is_free=is_cached))
+        heard = transcript_of(self.model, result, clip.duration, language)
+        return replace(heard, elapsed=time.perf_counter() - began)
+
+    def _message(self, clip: Encoded, language: str | None) -> tuple[bytes, dict[str, str], dict[str, str]]:
+        """Body, headers and query."""
+        options = {**self.options, **({"language": language} if language else {})}
+        if self.shape == "raw":
+            query = {name: _query(value) for name, value in options.items()}
+            return clip.data, {"Content-Type": clip.media_type}, query
+        if self.shape == "base64":
+            audio: Any = base64.b64encode(clip.data).decode()
+        else:
+            audio = list(clip.data)
+        body = json.dumps({"audio": audio, **options}, separators=(",", ":")).encode()
+        return body, {"Content-Type": "application/json"}, {}
+
+    def _exchange(
+        self, content: bytes, headers: Mapping[str, str], query: Mapping[str, str], duration: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body; a body that drips is given up in time."""
+        import httpx2
+
+        patience = self.timeout + PER_SECOND * duration
+        deadline = time.monotonic() + patience
+        timeout = httpx2.Timeout(patience, connect=CONNECT_SECONDS, pool=None)
+        with self._opened().stream(
+            "POST",
+            self.account.url(self.name),
+            content=content,
+            headers={**self.account.headers, **headers},
+            params=query,
+            timeout=timeout,
+        ) as response:
+            parts: list[bytes] = []
+            size = 0
+            for part in response.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if time.monotonic() > deadline:
+                    raise TimedOutError(f"{self.account.host} sent no whole answer in {patience:.0f} s")
+                if size > MAX_ANSWER:
+                    raise AnswerError(f"{self.account.host} answers with over {MAX_ANSWER:,} bytes", code="too-large")
+            return response.status_code, {**response.headers}, b"".join(parts)
+
+    def _opened(self) -> httpx2.Client:
+        """The connection pool that all threads share."""
+        import httpx2
+
+        with self._opening:
+            if self._client is None:
+                most = self.traffic.most
+                self._client = httpx2.Client(
+                    transport=self._transport,
+                    limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
+                    headers={"User-Agent": f"asrkit/{VERSION}", "Accept": "application/json"},
+                )
+                weakref.finalize(self, self._client.close)  # until then its connections serve the next run
+            return self._client
+
+
+class _Tries:
+    """Whether a clip that met an error is tried again, and when."""
+
+    def __init__(self, traffic: Traffic, budget: RetryBudget) -> None:
+        self.traffic, self.budget = traffic, budget
+        self.made = 0
+        self.unanswered = 0
+        self.wait = 0.0
+
+    def is_worth_another(self, error: BaseException) -> bool:
+        """Called by tenacity after each error; sets ``wait``."""
+        self.wait = 0.0
+        if isinstance(error, RateLimitError):
+            return self._wait_with_all(error)
+        if isinstance(error, AnswerError):
+            self.budget.take()  # a page of somebody else's, for every row: an outage of its own kind
+            self._stop_at_outage(error)
+        if not isinstance(error, UnavailableError) or error.stops_run:
+            return False
+        self.traffic.failed()
+        self.unanswered += isinstance(error, TimedOutError) or error.code == "connection"
+        self.made += 1
+        is_paid_for = self.budget.take()
+        if self._stop_at_outage(error):
+            return False
+        if self.made >= TRIES or self.unanswered >= TRIES_UNANSWERED or not is_paid_for:
+            return False
+        self.wait = max(full_jitter(self.made), error.retry_after or 0.0)
+        return True
+
+    def _stop_at_outage(self, error: BackendError) -> bool:
+        if not self.budget.is_outage:
+            return False
+        self.traffic.stop()
+        error.stops_run = True
+        error.args = (f"{error}; nothing has been answered for long, so the run was stopped",)
+        return True
+
+    def _wait_with_all(self, error: RateLimitError) -> bool:
+        """A full service costs no try, only time."""
+        if error.stops_run:
+            return False
+        if self.traffic.full_for > LONGEST_CROWD:
+            self.traffic.stop()
+            error.stops_run = True
+            error.args = (f"{error}; for {LONGEST_CROWD / 60:.0f} minutes now, so the run was stopped",)
+            return False
+        self.traffic.refused(error.retry_after)
+        return True
+
+
+@contextmanager
+def _translated(host: str) -> Iterator[None]:
+    """The errors of httpx2 as ours; their messages hold no header, so no secret."""
+    import httpx2
+
+    try:
+        yield
+    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        raise ConnectionLostError(f"{host} cannot be reached ({_said(error)})", code="no-connection") from None
+    except httpx2.TimeoutException as error:
+        raise TimedOutError(f"{host} did not answer in time ({type(error).__name__})") from None
+    except httpx2.DecodingError as error:
+        raise ConnectionLostError(f"{host} sent an answer that cannot be unpacked ({_said(error)})") from None
+    except (httpx2.TransportError, httpx2.StreamError, RuntimeError) as error:
+        raise ConnectionLostError(f"{host} ended the connection before its answer ({_said(error)})") from None
+
+
+def _said(error: Exception) -> str:
+    import httpx2
+
+    is_quoting = isinstance(error, httpx2.LocalProtocolError)  # it may show a header
+    return type(error).__name__ if is_quoting or not str(error) else f"{type(error).__name__}: {error}"
+
+
+def _result(status: int, headers: Mapping[str, str], body: bytes, model: str) -> Mapping[str, Any]:
+    """What is in the envelope, or the error that it stands for."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        result = answer.get("result", answer if "results" in answer or "text" in answer else None)
+        if status < 300 and answer.get("success", True) and isinstance(result, dict):
+            return result
+        told = _first_error(answer)
+        code, message = told.get("code", told.get("internalCode")), str(told.get("message") or "")
+        number = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else None
+        if number is not None or status >= 400:
+            raise _error(status, number, message, headers, model)
+        raise AnswerError(f"{model}: HTTP {status} with neither a result nor an error in it")
+    shown = " ".join(body[:200].decode("utf-8", "replace").split())
+    if status < 400:
+        raise AnswerError(f"{model}: HTTP {status}, expected JSON, got {shown[:100]!r}", code="not-json")
+    raise _error(status, None, f"no JSON but {shown[:100]!r}", headers, model)
+
+
+def _error(status: int, code: int | None, message: str, headers: Mapping[str, str], model: str) -> BackendError:
+    known = None if code is None else CODES.get(code)
+    number = "" if code is None else f" / {code}"
+    said = f"{model}: HTTP {status}{number}: {message or (known.message if known else 'no reason given')}"
+    retry_after = _retry_after(headers)
+    match then(status, code, message):
+        case Then.STOP_CREDENTIALS if code == UNAUTHORIZED_AT_GATEWAY:
+            return CredentialsError(f"{said}; check the name of the gateway and gateway_token=")
+        case Then.STOP_CREDENTIALS:
+            return CredentialsError(
+                f"{said}; check CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN (permission Workers AI Read)"
+            )
+        case Then.STOP_QUOTA if status == 402:
+            return QuotaError(f"{said}; add credit to the account, then call again")
+        case Then.STOP_QUOTA:
+            return QuotaError(
+                f"{said}; the allocation is renewed at 00:00 UTC, in {_until_midnight()}. Call again then, or move "
+                "the account to a paid plan"
+            )
+        case Then.STOP_MODEL:
+            refused = RefusedError(f"{said}; name another model, or ask for access to this one", code="model")
+            refused.stops_run = True
+            return refused
+        case Then.WAIT:
+            if retry_after is None or retry_after <= LONGEST_RETRY_AFTER:
+                return RateLimitError(said, retry_after=retry_after)
+            full = RateLimitError(f"{said}; {_asked(retry_after)}", retry_after=retry_after)
+            full.stops_run = True
+            return full
+        case Then.AGAIN:
+            failed = TimedOutError(said) if status == 408 else UnavailableError(said)
+            failed.retry_after = retry_after
+            if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
+                failed.stops_run = True
+                failed.args = (f"{said}; {_asked(retry_after)}",)
+            return failed
+        case Then.ROW:
+            return RefusedError(said)
+
+
+def _asked(seconds: float) -> str:
+    return f"the service asks to wait {seconds:.0f} s, so the run was stopped: call again then"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from a number or a date (RFC 9110, section 10.2.3), or OpenAI's milliseconds."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    try:
+        if "retry-after-ms" in lower:
+            return max(0.0, float(lower["retry-after-ms"]) / 1000)
+        if "retry-after" not in lower:
+            return None
+        told = lower["retry-after"]
+        if told.replace(".", "", 1).isdigit():
+            return float(told)
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _until_midnight() -> str:
+    now = datetime.now(UTC)
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    minutes = int((midnight - now).total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _query(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _first_error(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Workers AI lists ``errors``; a gateway has ``error``, or its words at the top."""
+    for name in ("errors", "error"):
+        told = answer.get(name)
+        for item in told if isinstance(told, list) else [told]:
+            if isinstance(item, dict):
+                return item
+    return answer

@@ -1,0 +1,178 @@
+"""What the models answer -> ``Transcript``. Captions are made from words: the service's ``vtt`` is no valid WebVTT."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..errors import AnswerError
+from ..transcript import Segment, Transcript, Word, ordered_flags, spaced
+from .models import Model
+
+__all__ = ["transcript_of"]
+
+SENTENCE_ENDS = (".", "?", "!", "\u3002", "\uff1f", "\uff01", "\u0964")
+PAUSE = 1.0  # seconds without a word that end a segment
+UNHEARD = 0.9  # of the recording: what says that it heard less has lost the rest
+COMPRESSION_RATIO, LOG_PROBABILITY = 2.4, -1.0  # Whisper's thresholds, https://arxiv.org/abs/2212.04356, section 4.5
+
+
+def transcript_of(model: Model, result: Mapping[str, Any], duration: float, language: str | None = None) -> Transcript:
+    """The transcript in one answer of a model.
+
+    Args:
+        model: that answered.
+        result: the ``result`` within the envelope.
+        duration: seconds of the recording, by its samples.
+        language: that was asked for.
+
+    Raises:
+        AnswerError: there is no text in it.
+
+    >>> from asrkit.cloudflare.models import model_of
+    >>> words = [{"word": "Hello,", "start": 0.58, "end": 1}, {"word": "it", "start": 1, "end": 1.1}]
+    >>> transcript_of(model_of("@cf/openai/whisper"), {"text": " Hello, it ", "words": words}, 2.0).words[0]
+    Word(word='Hello,', start=0.58, end=1.0, confidence=None)
+    """
+    if model.dialect == "deepgram" or ("results" in result and "text" not in result):
+        return _deepgram(result, duration, language)
+    if not isinstance(result.get("text"), str):
+        raise AnswerError(f"{model.name} answered without a text; its answer has {', '.join(result) or 'nothing'}")
+    if model.dialect == "whisper":
+        segments = _sentences(list(_words(result.get("words"), duration)))
+        return _whole(result["text"], language, segments, duration)
+    return _turbo(result, duration, language)
+
+
+def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> Transcript:
+    info = _mapping(result.get("transcription_info"))
+    segments = list(_segments(result.get("segments"), duration))
+    sure = [(s.confidence, len(s.text) + 1) for s in segments if s.confidence is not None]
+    confidence = sum(c * weight for c, weight in sure) / sum(weight for _, weight in sure) if sure else None
+    compression = max((s.compression_ratio for s in segments if s.compression_ratio is not None), default=None)
+    told = _number(info.get("duration"))
+    flags = {
+        "repetition": compression is not None and compression > COMPRESSION_RATIO,
+        "low-confidence": confidence is not None and confidence < LOG_PROBABILITY,
+        "truncated": told is not None and told < UNHEARD * duration - 1.0,
+        "temperature-fallback": any(segment.temperature for segment in segments),
+    }
+    heard = info.get("language")
+    return _whole(
+        result["text"],
+        heard if isinstance(heard, str) and heard else language,
+        segments or _sentences(list(_words(result.get("words"), duration))),
+        duration,
+        confidence=confidence,
+        no_speech=max((s.no_speech for s in segments if s.no_speech is not None), default=None),
+        compression_ratio=compression,
+        flags=[name for name, holds in flags.items() if holds],
+    )
+
+
+def _deepgram(result: Mapping[str, Any], duration: float, language: str | None) -> Transcript:
+    texts: list[str] = []
+    segments: list[Segment] = []
+    sure: list[float] = []
+    for channel in _listed(_mapping(result.get("results")).get("channels")):
+        best = next(iter(_listed(channel.get("alternatives"))), {})
+        if not isinstance(best.get("transcript"), str):
+            continue
+        texts.append(best["transcript"].strip())
+        segments += _sentences(list(_words(best.get("words"), duration)))
+        if (probability := _number(best.get("confidence"))) and texts[-1]:
+            sure.append(probability)
+        heard = channel.get("detected_language")
+        language = heard if isinstance(heard, str) and heard else language
+    if not texts:
+        raise AnswerError(f"no channel with a transcript in the answer; it has {', '.join(result) or 'nothing'}")
+    return _whole(
+        "\n".join(text for text in texts if text),
+        language,
+        sorted(segments, key=lambda segment: segment.start),
+        duration,
+        confidence=math.log(sum(sure) / len(sure)) if sure else None,  # a probability there, its logarithm here
+    )
+
+
+def _whole(
+    text: str,
+    language: str | None,
+    segments: Sequence[Segment],
+    duration: float,
+    *,
+    flags: Sequence[str] = (),
+    **measures: float | None,
+) -> Transcript:
+    text = text.strip()
+    if text and not segments:
+        segments = [Segment(text, 0.0, duration)]
+    return Transcript(
+        text,
+        language,
+        tuple(segments) if text else (),
+        duration=duration,
+        flags=ordered_flags([*flags, *([] if text else ["silence"])]),
+        **measures,
+    )
+
+
+def _segments(told: object, duration: float) -> Iterator[Segment]:
+    """Segments in order, their times inside the recording and never going back."""
+    last = 0.0
+    for segment in _listed(told):
+        start, end = _number(segment.get("start")), _number(segment.get("end"))
+        start = min(max(last if start is None else start, last), duration)
+        words = tuple(_words(segment.get("words"), duration, start))
+        last = min(max(start if end is None else end, start, words[-1].end if words else 0.0), duration)
+        text = segment.get("text")
+        yield Segment(
+            text.strip() if isinstance(text, str) else "",
+            start,
+            last,
+            words,
+            confidence=_number(segment.get("avg_logprob")),
+            no_speech=_number(segment.get("no_speech_prob")),
+            compression_ratio=_number(segment.get("compression_ratio")),
+            temperature=_number(segment.get("temperature")),
+        )
+
+
+def _words(told: object, duration: float, last: float = 0.0) -> Iterator[Word]:
+    """Words in order, their times inside the recording and never going back."""
+    for word in _listed(told):
+        text = word.get("punctuated_word") or word.get("word")
+        if not isinstance(text, str) or not text.strip():
+            continue
+        start, end = _number(word.get("start")), _number(word.get("end"))
+        start = min(max(last if start is None else start, last), duration)
+        last = min(max(start if end is None else end, start), duration)
+        yield Word(text.strip(), round(start, 3), round(last, 3), _number(word.get("confidence")))
+
+
+def _sentences(words: Sequence[Word]) -> list[Segment]:
+    """Words -> segments that end where a sentence or a pause does."""
+    segments: list[Segment] = []
+    own: list[Word] = []
+    for number, word in enumerate(words):
+        own.append(word)
+        is_last = number + 1 == len(words)
+        if is_last or word.word.endswith(SENTENCE_ENDS) or words[number + 1].start - word.end > PAUSE:
+            segments.append(Segment(spaced(w.word for w in own), own[0].start, own[-1].end, tuple(own)))
+            own = []
+    return segments
+
+
+def _listed(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

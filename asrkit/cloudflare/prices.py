@@ -1,0 +1,77 @@
+"""What Workers AI asks for a minute of audio. Dated: prices change, and a price that is not published is unknown.
+
+Source: the pages "Pricing" and the models' own pages of Cloudflare's Workers AI documentation, read on
+2026-11-22. $0.011 for 1,000 neurons; the first 10,000 neurons of a day (UTC), over all models of an account, are
+free. Whether seconds are rounded up is not documented; they are counted exactly here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["AS_OF", "FREE_NEURONS", "PRICES", "SOURCE", "Price", "money", "price_of"]
+
+AS_OF = "2026-11-22"
+SOURCE = "https://developers.cloudflare.com/workers-ai/platform/pricing/"
+DOLLARS_PER_NEURON = 0.011 / 1_000
+FREE_NEURONS = 10_000.0  # a day
+
+PRICES: Mapping[str, float] = {  # neurons for a minute of audio
+    "@cf/openai/whisper": 41.14,
+    "@cf/openai/whisper-large-v3-turbo": 46.63,
+    "@cf/deepgram/nova-3": 472.73,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model asks for.
+
+    Args:
+        model: its name.
+        neurons_per_minute: of audio; None where no price is published.
+
+    >>> whisper = price_of("@cf/openai/whisper")
+    >>> round(whisper.dollars(3600), 4), price_of("@cf/openai/whisper-tiny-en").dollars(60) is None
+    (0.0272, True)
+    """
+
+    model: str
+    neurons_per_minute: float | None
+    as_of: str = AS_OF
+    source: str = SOURCE
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a price is published."""
+        return self.neurons_per_minute is not None
+
+    def neurons(self, seconds: float) -> float | None:
+        """For this much audio; None where the price is unknown."""
+        return None if self.neurons_per_minute is None else seconds / 60 * self.neurons_per_minute
+
+    def dollars(self, seconds: float) -> float | None:
+        """For this much audio, none of it free; None where the price is unknown."""
+        neurons = self.neurons(seconds)
+        return None if neurons is None else neurons * DOLLARS_PER_NEURON
+
+
+def price_of(model: str) -> Price:
+    """The price of a model of Workers AI."""
+    return Price(model, PRICES.get(model))
+
+
+def money(dollars: float) -> str:
+    """Dollars with the digits that matter.
+
+    >>> money(12.3456), money(0.0272), money(0.00000754), money(0.0)
+    ('$12.35', '$0.0272', '$0.0000075', '$0')
+    """
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    if dollars <= 0:
+        return "$0"
+    digits = max(4, 1 - math.floor(math.log10(dollars)))
+    return f"${dollars:.{digits}f}".rstrip("0").rstrip(".")

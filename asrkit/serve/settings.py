@@ -1,0 +1,90 @@
+"""What ``asrkit serve`` can be told."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import OptionError
+
+__all__ = ["Settings"]
+
+MEGABYTE = 10**6  # bytes
+TOKEN_LENGTH = 8  # letters; what is shorter is guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server serves.
+
+    Args:
+        model: a model's name (``openai/whisper-base``), a local folder, ``canned:TEXT`` for fixed answers without a
+            model, or a ready backend. It answers for every name that ``map`` leaves out.
+        map: model of Workers AI (``@cf/...``) -> what answers for it here, as in ``model``.
+        host: address to listen on. Others than this machine's own (127.0.0.1, ::1, localhost) need a token.
+        port: 0 takes a free one.
+        token: what clients must send; None lets everybody in who reaches the address.
+        max_body: bytes of a request.
+        max_seconds: of audio in a request.
+        timeout: seconds for a request as a whole, from its first byte to its answer.
+        idle: seconds without a byte in which a request must go on arriving.
+        queue: requests that may wait or be worked on; one more is told to come back later.
+        window: seconds for which the first of a batch waits for others.
+        batch_size: clips decoded together; None leaves it to the model.
+        faults: errors on purpose, for tests of clients; see ``asrkit.serve.faults``.
+        device: as ``asrkit.Whisper``.
+        precision: as ``asrkit.Whisper``.
+        grace: seconds that work in flight is given when the server is stopped.
+
+    >>> Settings(host="0.0.0.0")
+    Traceback (most recent call last):
+    asrkit.errors.OptionError: 0.0.0.0 can be reached from other machines, so a token is needed
+    """
+
+    model: object = "openai/whisper-base"
+    map: Mapping[str, object] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = field(default=None, repr=False)
+    max_body: int = 100 * MEGABYTE
+    max_seconds: float = 2 * 3600.0
+    timeout: float = 600.0
+    idle: float = 30.0
+    queue: int = 256
+    window: float = 0.02
+    batch_size: int | None = None
+    faults: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    grace: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.token is not None:
+            if len(self.token) < TOKEN_LENGTH or not (self.token.isascii() and self.token.isprintable()):
+                raise OptionError(f"the token must be {TOKEN_LENGTH} printable ASCII characters or more")
+            if " " in self.token:
+                raise OptionError("the token must not hold blanks")
+        if self.token is None and not is_loopback(self.host):
+            raise OptionError(f"{self.host} can be reached from other machines, so a token is needed")
+        for name in ("max_body", "max_seconds", "timeout", "idle", "queue"):
+            if getattr(self, name) <= 0:
+                raise OptionError(f"expected {name} above 0, got {getattr(self, name)}")
+        if self.window < 0 or self.grace < 0:
+            raise OptionError("window and grace are seconds, 0 or more")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"expected batch_size of at least 1, got {self.batch_size}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("[::1]"), is_loopback("localhost"), is_loopback("example.org")
+    (True, True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
