@@ -7,8 +7,10 @@ own logits processors (the rules of https://github.com/openai/whisper ``decoding
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -288,11 +290,20 @@ def _forward(model: Any, states: torch.Tensor, tokens: torch.Tensor, cache: Any)
     output = model(
         encoder_outputs=BaseModelOutput(last_hidden_state=states),
         decoder_input_ids=tokens,
-        past_key_values=cache,
         use_cache=cache is not None,
+        **{_cache_argument(): cache},
     )
     logits: torch.Tensor = output.logits
     return logits
+
+
+@lru_cache
+def _cache_argument() -> str:
+    """What Whisper calls its cache: transformers 5.24 renamed it, and 5.40 will not know the old name."""
+    from transformers import WhisperForConditionalGeneration
+
+    known = inspect.signature(WhisperForConditionalGeneration.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def _column(states: torch.Tensor, token: int) -> torch.Tensor:

@@ -64,7 +64,6 @@ class Door:
         except Gone:
             pass
         finally:
-            service.inside -= 1
             elapsed = time.monotonic() - exchange.began
             service.metrics.request(self.route, exchange.model, status, code, elapsed)
             log(
@@ -80,6 +79,7 @@ class Door:
                 depth=service.depth,
                 fault=exchange.fault,
             )
+            service.inside -= 1  # last: who waits for nobody to be inside finds the log written
 
     async def _answer(self, exchange: Exchange) -> Answer | None:
         limit = asyncio.timeout(self.service.settings.timeout)
