@@ -67,11 +67,11 @@ def by_threads(df: pd.DataFrame, url: str, at_once: int) -> float:
 
 @contextmanager
 def server(delay: float) -> Iterator[str]:
-    """``asrkit serve`` in a process of its own."""
+    """``asrkit serve`` in a process of its own, which waits for nothing but the delay: ``--window 0``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "asrkit", "serve", "--model", "canned:hello", "--port", str(port)]
+    command = [sys.executable, "-m", "asrkit", "serve", "--model", "canned:hello", "--port", str(port), "--window", "0"]
     process = subprocess.Popen(
         [*command, "--faults", f"delay={delay}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
