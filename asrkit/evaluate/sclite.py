@@ -48,7 +48,10 @@ def align_plain(references: Rows, hypotheses: Rows) -> list[str]:
     both = np.flatnonzero((heights > 0) & (widths > 0))
     for batch in _batches(both[np.lexsort((widths[both], heights[both]))], heights, widths):
         left, right = references.padded(batch, -1), hypotheses.padded(batch, -2)
-        found = _trace(left, right, heights[batch], widths[batch], *_fill(left, right))
+        if len(batch) == 1:
+            found = [_trace_one(left[0], right[0], *_fill_band(left[0], right[0]))]
+        else:
+            found = _trace(left, right, heights[batch], widths[batch], *_fill(left, right))
         for row, edits in zip(batch.tolist(), found, strict=True):
             codes[row] = edits
     return codes
@@ -89,6 +92,44 @@ def _fill(left: NDArray[np.int32], right: NDArray[np.int32]) -> tuple[NDArray[np
     return diagonal, insertion
 
 
+def _fill_band(left: NDArray[np.int32], right: NDArray[np.int32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The same for one pair, only as far from the diagonal as a cheapest way can lead: long texts take minutes else.
+
+    With ``d`` errors at the least, some way costs at most ``SUBSTITUTION * d``. One that leaves the band has more
+    insertions and deletions than that pays for, so all the cheapest, ties too, lie within (Ukkonen 1985, "Algorithms
+    for approximate string matching").
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    height, width = len(left), len(right)
+    most = SUBSTITUTION * Levenshtein.distance(left.tolist(), right.tolist())
+    reach = (most // INDEL + abs(width - height)) // 2 + 1
+    costs = np.full(width + 1, np.iinfo(np.int32).max // 2, np.int32)  # as in _fill; outside of the band no way leads
+    costs[: reach + 1] = 0
+    same, other = np.int32(-INDEL), np.int32(SUBSTITUTION - INDEL)
+    is_diagonal, is_insertion = np.zeros(width, bool), np.zeros(width, bool)
+    diagonal = np.zeros((height, 1, (width + 7) // 8), np.uint8)
+    insertion = np.zeros_like(diagonal)
+    for row in range(height):
+        first, end = max(0, row + 1 - reach), min(width, row + 1 + reach) + 1  # columns of costs
+        if first >= end:
+            break  # the hypothesis has ended; nothing cheapest leads here
+        start = max(first, 1) - 1  # columns of the tables, which begin with the first token
+        through = costs[start : end - 1] + np.where(right[start : end - 1] == left[row], same, other)
+        band = costs[first:end]
+        band += INDEL
+        np.minimum(band[start + 1 - first :], through, out=band[start + 1 - first :])
+        np.minimum.accumulate(band, out=band)
+        is_diagonal[start : end - 1] = through == band[start + 1 - first :]
+        is_insertion[first : end - 1] = band[:-1] == band[1:]
+        byte = start // 8
+        for table, bits in ((diagonal, is_diagonal), (insertion, is_insertion)):
+            bits[8 * byte : first if table is insertion else start] = False  # of the row above
+            packed = np.packbits(bits[8 * byte : end - 1])
+            table[row, 0, byte : byte + len(packed)] = packed
+    return diagonal, insertion
+
+
 def _trace(
     left: NDArray[np.int32],
     right: NDArray[np.int32],
@@ -124,3 +165,25 @@ def _trace(
     letters = codes.tobytes().decode("ascii")
     ends = range(longest, len(letters) + 1, longest)
     return [letters[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+
+def _trace_one(
+    left: NDArray[np.int32], right: NDArray[np.int32], diagonal: NDArray[np.uint8], insertion: NDArray[np.uint8]
+) -> str:
+    """The same for one pair: numpy costs more than it saves for one step at a time."""
+    said, heard = left.tolist(), right.tolist()
+    row, column = len(said), len(heard)
+    codes = bytearray()
+    while row and column:
+        byte, bit = (column - 1) >> 3, 128 >> ((column - 1) & 7)
+        if diagonal[row - 1, 0, byte] & bit:
+            row, column = row - 1, column - 1
+            codes.append(_C if said[row] == heard[column] else _S)
+        elif insertion[row - 1, 0, byte] & bit:
+            column -= 1
+            codes.append(_I)
+        else:
+            row -= 1
+            codes.append(_D)
+    codes.reverse()
+    return "D" * row + "I" * column + codes.decode("ascii")
