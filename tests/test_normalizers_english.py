@@ -302,6 +302,7 @@ def test_english_is_total_and_idempotent_over_all_texts(text):
 
 @settings(max_examples=1000, deadline=None)
 @given(sentences)
+@example([("o", " "), ("o", "-"), ("o", " ")])
 def test_english_is_idempotent_over_the_words_of_its_own_rules(parts):
     _holds("".join(word + blank for word, blank in parts))
 

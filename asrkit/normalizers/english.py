@@ -456,8 +456,8 @@ def _read_alone(piece: str) -> str | None:
     if not _ALONE.fullmatch(piece) or "(" in piece or ")" in piece:
         return None
     tokens = _tokens(piece)[0]
-    if any(_depends(token) for token in tokens):
-        return None
+    if any(_depends(token) for token in tokens) or (len(tokens) > 1 and not _CAUTIOUS.isdisjoint(tokens)):
+        return None  # of "o-o" it can be seen no more, once it is joined, that its letters may belong to others
     read = settled(_step, piece)
     return None if any(_depends(token) for token in read.split()) else read
 
