@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain
@@ -20,6 +20,7 @@ import numpy as np
 
 from .containers import ogg_faults, read_wav_header, sniff
 from .errors import DecodeError, OptionError
+from .isolation import Workers, workers
 from .source import ArraySource, Source, describe, locate
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["SAMPLING_RATE", "Audio", "AudioInfo", "Encoded", "encode", "load", "probe", "stream"]
+__all__ = ["SAMPLING_RATE", "Audio", "AudioInfo", "Encoded", "decode", "encode", "load", "probe", "stream"]
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -127,7 +128,14 @@ def encode(audio: Audio, format: str = "flac") -> Encoded:  # noqa: A002 - the w
     return Encoded(file.getvalue(), format, audio.duration, audio.warnings)
 
 
-def load(cell: object, *, start: float | None = None, end: float | None = None, channel: int | None = None) -> Audio:
+def load(
+    cell: object,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    channel: int | None = None,
+    isolate: bool | Workers = False,
+) -> Audio:
     """The sound of one cell, whole.
 
     Args:
@@ -135,6 +143,7 @@ def load(cell: object, *, start: float | None = None, end: float | None = None, 
         start: first second wanted.
         end: second to stop before.
         channel: take this one (from 0) instead of the average of all.
+        isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
 
     Returns:
         float32 mono at 16 kHz.
@@ -148,7 +157,7 @@ def load(cell: object, *, start: float | None = None, end: float | None = None, 
     """
     buffer, length = np.empty(0, np.float32), 0
     warnings: tuple[str, ...] = ()
-    for block in stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD):
+    for block in stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate):
         if not length:
             buffer = block.samples
         else:
@@ -171,6 +180,7 @@ def stream(
     channel: int | None = None,
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
+    isolate: bool | Workers = False,
 ) -> Iterator[Audio]:
     """The sound of one cell in consecutive blocks, in bounded memory (up to 23 h of 48 kHz stereo).
 
@@ -183,13 +193,21 @@ def stream(
         if isinstance(source, ArraySource):
             yield from _from_array(source, start or 0.0, end, channel)
             return
+        apart = workers(isolate)
+        size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
-            decoder = _Decoder(file, start or 0.0, end, channel, max_seconds)
-            yield from _blocks(decoder, int(block_seconds * SAMPLING_RATE))
+            if apart is None:
+                yield from _blocks(_Decoder(file, start or 0.0, end, channel, max_seconds), size)
+                return
+            job = {"start": start or 0.0, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            for samples, warnings in apart.stream(file, job):
+                yield Audio(samples, warnings=warnings)
 
 
-def probe(cell: object) -> AudioInfo:
+def probe(cell: object, *, isolate: bool | Workers = False, patience: float | None = None) -> AudioInfo:
     """Duration, rate, channels and container, from headers alone.
+
+    ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
 
     Raises:
         SourceError: the cell names no audio we can find.
@@ -202,21 +220,45 @@ def probe(cell: object) -> AudioInfo:
     if isinstance(source, ArraySource):
         channels = _channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
+    apart = workers(isolate)
     with _naming(source), source.open() as file:
-        name = sniff(file)
-        if name in ("wav", "rifx"):
-            header = read_wav_header(file)
-            if header.is_plain:
-                return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
-        with _open_container(file, name) as container:
-            audio = _audio_stream(container)
-            return AudioInfo(
-                _declared_seconds(container, audio),
-                audio.rate or 0,
-                audio.channels or 0,
-                container.format.name,
-                any(not _is_picture(video) for video in container.streams.video),
-            )
+        return _info(file) if apart is None else AudioInfo(**apart.probe(file, patience))
+
+
+def decode(
+    file: IO[bytes], job: Mapping[str, Any], tell: Callable[[float], None]
+) -> Iterator[tuple[dict[str, Any], Samples | None]]:
+    """What a worker process runs for ``stream`` and ``probe``; see ``asrkit.confined``.
+
+    Args:
+        file: the clip.
+        job: ``what`` is wanted, and how, as those two are told.
+        tell: called with the seconds decoded, again and again.
+    """
+    if job["what"] == "probe":
+        yield asdict(_info(file)), None
+        return
+    decoder = _Decoder(file, job["start"], job["end"], job["channel"], job["most"])
+    decoder.tell = tell
+    for block in _blocks(decoder, job["block"]):
+        yield {"warnings": block.warnings}, block.samples
+
+
+def _info(file: IO[bytes]) -> AudioInfo:
+    name = sniff(file)
+    if name in ("wav", "rifx"):
+        header = read_wav_header(file)
+        if header.is_plain:
+            return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
+    with _open_container(file, name) as container:
+        audio = _audio_stream(container)
+        return AudioInfo(
+            _declared_seconds(container, audio),
+            audio.rate or 0,
+            audio.channels or 0,
+            container.format.name,
+            any(not _is_picture(video) for video in container.streams.video),
+        )
 
 
 @contextlib.contextmanager
@@ -366,6 +408,7 @@ class _Decoder:
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
         self.began = time.monotonic()
+        self.tell: Callable[[float], None] = lambda heard: None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -418,6 +461,7 @@ class _Decoder:
         allowed = WALL[0] + WALL[1] * self.heard
         if time.monotonic() - self.began > allowed:
             raise DecodeError(f"decoding took over {allowed:.0f} s for {self.heard:.0f} s of sound", code="timeout")
+        self.tell(self.heard)
 
     def _too_long(self, seconds: float) -> DecodeError:
         return DecodeError(

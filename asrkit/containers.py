@@ -12,8 +12,13 @@ from typing import IO
 
 from .errors import DecodeError
 
-__all__ = ["WavHeader", "ogg_faults", "read_wav_header", "sniff"]
+__all__ = ["AUDIO_ENDINGS", "WavHeader", "ogg_faults", "read_wav_header", "sniff"]
 
+AUDIO_ENDINGS = frozenset(
+    {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
+    | {".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".sph", ".spx", ".tta", ".voc", ".w64"}
+    | {".wav", ".webm", ".wma", ".wmv", ".wv"}
+)
 HEAD = 4096  # bytes, enough for every magic number below
 PADDING = 1 << 16  # bytes of zeros that some writers put before an MP3
 

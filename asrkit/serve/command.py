@@ -49,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=own.timeout, help="seconds for a request as a whole (%(default)s)")
     add("--idle", type=float, default=own.idle, help="seconds in which a body must go on arriving (%(default)s)")
     add("--grace", type=float, default=own.grace, help="seconds for work in flight when stopped (%(default)s)")
+    add(
+        "--no-isolate",
+        action="store_true",
+        help="decode in this process, where a broken file may end the server; a little less memory",
+    )
     add("--faults", metavar="SPEC", help="errors on purpose, to test clients: header,mix=0.1,seed=7,delay=0.2")
 
 
@@ -83,6 +88,7 @@ def settings(options: argparse.Namespace) -> Settings:
         idle=options.idle,
         grace=options.grace,
         faults=options.faults,
+        isolate=not options.no_isolate,
     )
 
 

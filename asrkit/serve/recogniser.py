@@ -15,6 +15,7 @@ import numpy as np
 
 from ..audio import Audio, encode, stream
 from ..errors import AsrkitError, DecodeError, OptionError, OutOfMemoryError
+from ..isolation import Workers
 from ..speech import Window, windows
 from ..transcript import Transcript, join, ordered_flags
 from .answers import refused
@@ -97,6 +98,7 @@ class Recogniser:
         self._batch_done = batch_done
         self._sound = Room(2 * settings.max_seconds)  # seconds of decoded sound: 64 kB each
         self._pool: ThreadPoolExecutor
+        self._isolate: Workers | bool = Workers() if settings.isolate else False
         self.batcher: Batcher
 
     async def start(self) -> None:
@@ -107,7 +109,7 @@ class Recogniser:
         silence = Audio(np.zeros(8_000, np.float32))
         for target in {id(target): target for target in self.catalogue.targets.values()}.values():
             served = await self.in_thread(self.catalogue.served, target, Wish())
-            await self.in_thread(_decode, encode(silence, "wav").data, served, 1.0)
+            await self.in_thread(_decode, encode(silence, "wav").data, served, 1.0, self._isolate)
             if isinstance(target, str):  # a ready backend may count what it hears
                 await self.batcher.hear(served, silence, LANGUAGE_ENGLISH)
         self.audio_seconds = self.model_seconds = 0.0
@@ -116,6 +118,8 @@ class Recogniser:
         """Give the threads back."""
         await self.batcher.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(self._isolate, Workers):
+            self._isolate.close()
 
     async def in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Not in the event loop."""
@@ -150,7 +154,9 @@ class Recogniser:
     @asynccontextmanager
     async def _decoded(self, data: bytes, served: Served) -> AsyncIterator[_Sound]:
         await self._sound.wait()
-        decoding = asyncio.ensure_future(self.in_thread(_decode, data, served, self.settings.max_seconds))
+        decoding = asyncio.ensure_future(
+            self.in_thread(_decode, data, served, self.settings.max_seconds, self._isolate)
+        )
         self._sound.add(1.0)  # so that not everybody at once finds room
         held = 1.0
         try:
@@ -197,11 +203,11 @@ def _audio(window: Window) -> Audio:
     return window.audio
 
 
-def _decode(data: bytes, served: Served, longest: float) -> _Sound:
+def _decode(data: bytes, served: Served, longest: float, isolate: bool | Workers) -> _Sound:
     """The sound of a file, cut into what the model takes."""
     blocks = []
     seconds = 0.0
-    for block in stream(data, max_seconds=longest):
+    for block in stream(data, max_seconds=longest, isolate=isolate):
         blocks.append(block)
         seconds += block.duration
     limit = np.inf if served.longest is None else served.longest
@@ -224,7 +230,7 @@ def _refusal(error: AsrkitError) -> Exception:
     if isinstance(error, DecodeError):
         if error.code in ("too-long", "too-large"):
             return refused(3006, more="the audio is longer than this server takes", param="file")
-        if error.code == "timeout":
+        if error.code in ("timeout", "decoder-timeout"):
             return refused(3007)
         return refused(3010, more=said, param="file")
     if isinstance(error, OptionError):

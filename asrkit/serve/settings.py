@@ -36,6 +36,8 @@ class Settings:
         device: as ``asrkit.Whisper``.
         precision: as ``asrkit.Whisper``.
         grace: seconds that work in flight is given when the server is stopped.
+        isolate: decode in processes of their own, so that a file that crashes or hangs the decoder costs its own
+            request only; not on Windows.
 
     >>> Settings(host="0.0.0.0")
     Traceback (most recent call last):
@@ -58,6 +60,7 @@ class Settings:
     device: str | None = None
     precision: str | None = None
     grace: float = 30.0
+    isolate: bool = True
 
     def __post_init__(self) -> None:
         if self.token is not None:
