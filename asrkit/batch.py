@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import threading
+import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from queue import Empty, SimpleQueue
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Self
 
 from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
 from .backends.base import Backend, Remote
 from .cloudflare.prices import money
-from .errors import AsrkitError, BackendError, CostCapError, OptionError, OutOfMemoryError
+from .errors import AsrkitError, BackendError, CostCapError, JournalError, OptionError, OutOfMemoryError
+from .interrupts import Interrupts
+from .isolation import Workers, workers
+from .journal.keys import address_digest, digest_of, part_key
+from .journal.place import chosen
+from .journal.run import Answer, Content
+from .journal.run import Run as Journal
 from .progress import Progress
-from .source import ArraySource, ByteSource, FileSource, Source, describe, is_missing, locate
+from .source import (
+    IN_MEMORY,
+    ArraySource,
+    ByteSource,
+    FetchedSource,
+    FileSource,
+    Source,
+    UrlSource,
+    describe,
+    is_missing,
+    locate,
+)
 from .speech import Window, windows
 from .transcript import Transcript, join, ordered_flags, total
 from .upload import uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from concurrent.futures import Executor
 
 __all__ = ["NOT_REACHED", "Failure", "Outcome", "transcribe", "transcribe_cells"]
 
 PLANNED = 4_096  # rows looked at ahead and put in order of length
+IDLE_SECONDS = 1.0  # that a batch waits for more clips: one that takes long to decode shall not hold up the others
+LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for them, and it is but for the order
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
+QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,11 @@ def transcribe(
     channel: int | None = None,
     errors: str = "column",
     progress: bool = True,
+    journal: object = None,
+    retry_failed: bool = False,
+    resend_unsettled: bool = True,
+    isolate: bool | Workers = False,
+    allow_private_urls: bool = False,
     **options: Any,
 ) -> Iterator[Outcome]:
     """Turn audio into text, without pandas.
@@ -84,6 +113,13 @@ def transcribe(
         channel: take this one (from 0) instead of the average of all.
         errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
         progress: show a bar.
+        journal: the file in which finished rows are kept at once and looked up; None is one in the user's cache
+            folder (where the environment variable ``ASRKIT_JOURNAL`` names no other), False none.
+        retry_failed: try rows again whose audio is known to be broken, or that made the process crash.
+        resend_unsettled: send paid requests again that were never answered, and may have been billed; False gives
+            the error ``unsettled`` instead.
+        isolate: decode in processes of their own, so that a file that crashes or hangs the decoder costs one row.
+        allow_private_urls: URLs may lead to addresses that are not public, such as those of this network.
         options: for the backend, see ``asrkit.Whisper``.
 
     Yields:
@@ -91,6 +127,7 @@ def transcribe(
 
     Raises:
         OptionError, WeightsError: before any work.
+        JournalError: before any work, or when the disk is full; what was finished before is kept.
 
     >>> import numpy as np
     >>> from asrkit import Canned
@@ -114,6 +151,11 @@ def transcribe(
         channel=channel,
         errors=errors,
         progress=progress,
+        journal=journal,
+        retry_failed=retry_failed,
+        resend_unsettled=resend_unsettled,
+        isolate=isolate,
+        allow_private_urls=allow_private_urls,
     )
 
 
@@ -127,13 +169,20 @@ def transcribe_cells(
     channel: int | None = None,
     errors: str = "column",
     progress: bool = True,
+    journal: object = None,
+    retry_failed: bool = False,
+    resend_unsettled: bool = True,
+    isolate: bool | Workers = False,
+    allow_private_urls: bool = False,
     label: Callable[[int], object] = lambda row: row,
     done: Callable[[int, Outcome], None] | None = None,
+    recalled: Callable[[float], None] | None = None,
 ) -> Iterator[Outcome]:
     """The same with a ready backend.
 
-    ``label`` names a row in messages; ``done`` is called with a row's number and outcome as soon as it is finished,
-    which for short rows may be long before it is their turn.
+    ``label`` names a row in messages; ``done`` is called with a row's number and outcome as soon as it is finished
+    (with a journal: as soon as it is on disk), which for short rows may be long before it is their turn; ``recalled``
+    is called for each text that the journal has, with the seconds of the clock that it took when it was heard.
     """
     if errors not in ("column", "raise"):
         raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
@@ -145,7 +194,37 @@ def transcribe_cells(
         _Row(number, cell, _given(languages, number), _given(starts, number) or 0.0, _given(ends, number))
         for number, cell in enumerate(cells)
     )
-    return _Run(rows, cells, backend, channel, errors, progress, label, done).outcomes()
+    place = chosen(journal, backend)
+
+    def remember() -> Journal | None:
+        if place is None:
+            return None
+        try:
+            return Journal.open(
+                place, backend, channel=channel, retry_failed=retry_failed, resend_unsettled=resend_unsettled
+            )
+        except JournalError as error:
+            _, is_named = place
+            if is_named or error.code != "read-only":
+                raise
+            warnings.warn(f"{error}; nothing of this run is kept", stacklevel=2)  # nobody has asked for one
+            return None
+
+    run = _Run(
+        rows,
+        cells,
+        backend,
+        channel,
+        errors,
+        progress,
+        workers(isolate),
+        allow_private_urls,
+        label,
+        done,
+        remember,
+        recalled,
+    )
+    return run.interrupts.guarded(run.outcomes())
 
 
 def checked_language(backend: Backend, language: str | None) -> str | None:
@@ -183,6 +262,14 @@ class _Row:
     outcome: Outcome = None
     is_done: bool = False
     is_language_known: bool = False
+    key: bytes | None = None  # in the journal
+    address_key: bytes | None = None  # in the journal, of a URL, whose content is not known before it is fetched
+    content: Content | None = None
+    heard_parts: Mapping[bytes, Transcript] = field(default_factory=dict)  # by an earlier run
+    is_suspect: bool = False  # it was at work when a process died
+    is_changed: bool = False  # since its digest was made
+    is_kept: bool = False  # with the journal's next transaction it may be handed over
+    is_under_way: bool = False
 
     def count(self, block: Audio) -> None:
         """A block of it was decoded."""
@@ -197,6 +284,20 @@ class _Part:
     row: _Row
     number: int
     window: Window
+    key: bytes | None = None  # in the journal, where the row has several
+    heard: Transcript | None = None  # by an earlier run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The journal has a row's outcome."""
+
+    row: _Row
+    answer: Answer
+
+
+class _Tick:
+    """Nothing has come, and rows wait for the journal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +328,20 @@ class _Paid:
     def __init__(self, backend: Remote, *, enabled: bool) -> None:
         self.backend, self.enabled = backend, enabled
         self.before = backend.spending
-        backend.begin()
+
+    def begin(self, journal: Journal | None) -> None:
+        """Before the first request."""
+        if journal is None:
+            self.backend.begin()
+            return
+        self.backend.begin(journal.book)
+        self.before = self.backend.spending  # what earlier runs may owe is not this one's
+        if self.enabled and journal.book.count:
+            owed = money(sum(journal.book.unsettled.values()))
+            self._say(
+                f"{journal.book.count:,} requests of earlier runs were never answered and may have been billed "
+                f"({owed}); max_cost counts them, and `asrkit journal show` lists them"
+            )
 
     def __call__(self) -> str:
         """For the progress bar."""
@@ -268,17 +382,23 @@ class _Run:
         channel: int | None,
         errors: str,
         progress: bool,
+        isolated: Workers | None,
+        allow_private_urls: bool,
         label: Callable[[int], object],
         done: Callable[[int, Outcome], None] | None,
+        remember: Callable[[], Journal | None],
+        recalled: Callable[[float], None] | None,
     ) -> None:
         self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
         self.count = count = len(cells)
         self.errors, self.label, self.done = errors, label, done
+        self.isolate: bool | Workers = isolated or False
+        self.allow_private_urls = allow_private_urls
         self.preferred = backend.preferred
         self.batch_size = self.preferred.batch_size
         self.paid = _Paid(backend, enabled=progress) if isinstance(backend, Remote) else None
         self.bar = Progress(count, enabled=progress, note=self.paid)
-        self.ready: SimpleQueue[_Part | _Decoded | _Call | BaseException] = SimpleQueue()
+        self.ready: SimpleQueue[_Part | _Decoded | _Call | _Known | BaseException] = SimpleQueue()
         self.at_once = self.preferred.at_once
         self.callers = ThreadPoolExecutor(self.at_once, thread_name_prefix="asrkit-call") if self.at_once > 1 else None
         self.calls: set[_Call] = set()  # of the backend, under way or not yet looked at
@@ -291,11 +411,27 @@ class _Run:
         longest = self.preferred.longest or 30.0
         self.most_waiting = SAMPLING_RATE * max(WAITING_SECONDS, 3 * self.batch_size * longest)
         self.held_up = 0  # threads that wait for the consumer
+        self.remember, self.recalled = remember, recalled
+        self.journal: Journal | None = None
+        self.is_broken = False  # the journal cannot be written any more
+        self.uncommitted: list[_Row] = []  # done, and not on disk yet
+        self.alike: dict[bytes, list[_Row]] = {}  # rows under way: those with the same key wait for them
+        self.under_way = 0  # rows given to the threads and not done
+        self.is_alone = False  # the next row waits until no other is under way
+        self.took = 0.0  # seconds of the last call in the consumer's thread
+        self.interrupts = Interrupts()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Generator[Outcome, None, None]:
         """In the order of the rows."""
-        workers = 1 if self.preferred.in_order else min(16, max(2, os.cpu_count() or 1))
-        plan = self._plan(workers)
+        self.journal = self.remember()
+        if self.paid is not None:
+            self.paid.begin(self.journal)
+        elif self.bar.enabled:
+            self.interrupts.waiting = "finishing what is under way; Ctrl-C again stops at once"
+        readers = 1 if self.preferred.in_order else min(16, max(2, os.cpu_count() or 1))
+        if self.isolate and not self.preferred.in_order:
+            readers += 1  # one that hangs shall not hold up the others
+        plan = self._plan(readers)
         plan_lock = threading.Lock()
 
         def work() -> None:
@@ -309,7 +445,7 @@ class _Run:
             except BaseException as error:
                 self.ready.put(error)
 
-        threads = [threading.Thread(target=work, name=f"asrkit-read-{n}", daemon=True) for n in range(workers)]
+        threads = [threading.Thread(target=work, name=f"asrkit-read-{n}", daemon=True) for n in range(readers)]
         try:
             with self.bar:
                 for thread in threads:
@@ -319,8 +455,11 @@ class _Run:
             self._stop_reading(threads)
             if isinstance(stopped, KeyboardInterrupt) and self.paid is not None:
                 self.paid.wait_for(len(self.calls))
-            for row in self._collect():
-                self.unread[row.number] = row.outcome
+            finished = self._collect()
+            if not self.is_broken:
+                with contextlib.suppress(AsrkitError):  # one has stopped the run already
+                    for row in self._on_disk(finished, now=True):
+                        self.unread[row.number] = row.outcome
             if isinstance(stopped, AsrkitError):
                 stopped.partial = dict(self.unread)
             raise
@@ -331,8 +470,12 @@ class _Run:
                 if self.calls and self.paid is not None:
                     self.paid.backend.abandon()
                 self.callers.shutdown(wait=False, cancel_futures=True)
-            if self.paid is not None:
-                self.paid.report()
+            try:
+                if self.journal is not None:
+                    self.journal.abandon() if self.is_broken else self.journal.end()
+            finally:
+                if self.paid is not None:
+                    self.paid.report()
 
     def _stop_reading(self, threads: Sequence[threading.Thread]) -> None:
         self.stop.set()
@@ -357,15 +500,86 @@ class _Run:
 
     # -- threads: look ahead, read, decode, cut ----------------------------------------------------------------
 
-    def _plan(self, workers: int) -> Generator[_Row, None, None]:
+    def _plan(self, readers: int) -> Generator[_Row, None, None]:
         """Rows in the order in which they are worked on: longest first, some thousands at a time."""
-        with ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool:
+        with ThreadPoolExecutor(readers, thread_name_prefix="asrkit-probe") as pool:
+            suspects: list[_Row] = []
             while chunk := list(islice(self.rows, PLANNED)):
+                if self.journal is not None:
+                    chunk = self._unanswered(chunk, self.journal, pool)
                 for row in pool.map(self._look, chunk):
                     self.bar.expect(row.seconds)
+                suspects += [row for row in chunk if row.is_suspect]
                 if not self.preferred.in_order:
                     chunk.sort(key=lambda row: -(row.seconds or 0.0))
-                yield from chunk
+                for row in chunk:
+                    if not row.is_suspect:
+                        yield self._begun(row)
+            for row in suspects:  # last, so that one which kills the process again costs nothing but itself
+                self.is_alone = True
+                self._wait(lambda: not self.under_way)
+                self.is_alone = False
+                yield self._begun(row)
+
+    def _begun(self, row: _Row) -> _Row:
+        with self.lock:
+            row.is_under_way = True
+            self.under_way += 1
+        return row
+
+    def _over(self, row: _Row) -> None:
+        with self.lock:
+            if row.is_under_way:
+                row.is_under_way = False
+                self.under_way -= 1
+                self.lock.notify_all()
+
+    def _unanswered(self, rows: list[_Row], journal: Journal, pool: Executor) -> list[_Row]:
+        """The rows that have to be heard; the journal's answers go to the consumer."""
+        for row in rows:
+            if not is_missing(row.cell):
+                with contextlib.suppress(AsrkitError):  # it will say so itself when it is read
+                    row.source = self._located(row)
+                with contextlib.suppress(AsrkitError):
+                    row.language = checked_language(self.backend, row.language)
+        for row, content in zip(rows, journal.contents([row.source for row in rows], pool), strict=True):
+            self._identify(row, content, journal)
+        return self._new(rows, journal)
+
+    def _identify(self, row: _Row, content: Content | None, journal: Journal) -> None:
+        row.content = content
+        if content is not None:
+            row.key = journal.key(content.digest, row.start, row.end, row.language)
+        elif isinstance(row.source, UrlSource):
+            row.key = row.address_key = journal.key(address_digest(row.source), row.start, row.end, row.language)
+
+    def _new(self, rows: Sequence[_Row], journal: Journal) -> list[_Row]:
+        """The rows that are neither known nor the same as one under way."""
+        firsts = []
+        with self.lock:
+            for row in rows:
+                if row.key is not None and row.key in self.alike:
+                    self.alike[row.key].append(row)
+                    continue
+                if row.key is not None:
+                    self.alike[row.key] = []
+                firsts.append(row)
+        # Only now: whoever was the same as a row that has ended since waits for that row, or finds it here.
+        answers = journal.recall(row.key for row in firsts if row.key is not None)
+        new = []
+        for row in firsts:
+            answer = answers.get(row.key) if row.key is not None else None
+            if answer is not None and answer.outcome is not None:
+                self.ready.put(_Known(row, answer))
+                continue
+            if answer is not None:
+                row.heard_parts = answer.parts or {}
+                row.is_suspect = row.is_suspect or answer.is_suspect
+            new.append(row)
+        return new
+
+    def _located(self, row: _Row) -> Source:
+        return locate(row.cell, allow_private_urls=self.allow_private_urls)
 
     def _look(self, row: _Row) -> _Row:
         """Find the source and its length; what is wrong with it shows when it is read."""
@@ -373,9 +587,9 @@ class _Run:
             row.seconds = 0.0
             return row
         try:
-            row.source = locate(row.cell)
+            row.source = row.source or self._located(row)
             if isinstance(row.source, FileSource | ByteSource | ArraySource):
-                duration = probe(row.source).duration
+                duration = probe(row.source, isolate=self.isolate, patience=LOOK_SECONDS).duration
                 if duration is not None:
                     row.seconds = max(0.0, min(duration, row.end or duration) - row.start)
         except Exception:
@@ -387,10 +601,15 @@ class _Run:
         try:
             if is_missing(row.cell):
                 row.expected = 0
+            elif isinstance(row.source, UrlSource) and self.journal is not None:
+                if not self._fetch(row, row.source, self.journal):
+                    return
             else:
-                self._decode(row)
+                self._decode_noted(row)
         except _Stopped:
             return
+        except JournalError:
+            raise
         except AsrkitError as known:
             error = known
         except Exception as unknown:
@@ -398,8 +617,36 @@ class _Run:
             error.__cause__ = unknown
         self.ready.put(_Decoded(row, error))
 
-    def _decode(self, row: _Row) -> None:
-        source = row.source if row.source is not None else locate(row.cell)
+    def _fetch(self, row: _Row, source: UrlSource, journal: Journal) -> bool:
+        """Fetch it once, to know it by its content; gives whether it had to be heard."""
+        with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
+            with source.open() as file:
+                shutil.copyfileobj(file, copy, 2**20)
+            row.source = fetched = FetchedSource(source.url, copy)
+            self._identify(row, Content(digest_of(fetched)), journal)
+            if not self._new([row], journal):
+                self._over(row)
+                return False
+            self._decode_noted(row)
+        return True
+
+    def _decode_noted(self, row: _Row) -> None:
+        """Decode it; should it crash the process, the next run knows of whom to beware."""
+        with self._at_work([row]):
+            windows = self._decode(row)
+        if self.journal is not None and row.content is not None and row.source is not None:
+            row.is_changed = not self.journal.is_same(row.content, row.source)
+        row.expected = windows
+
+    def _at_work(self, rows: Iterable[_Row]) -> contextlib.AbstractContextManager[None]:
+        if self.journal is None:
+            return contextlib.nullcontext()
+        keys = {row.address_key or row.key: row.is_suspect for row in rows}
+        return self.journal.attempts.of([key for key in keys if key is not None], alone=any(keys.values()))
+
+    def _decode(self, row: _Row) -> int:
+        """Hand its windows over; gives how many there are."""
+        source = row.source or self._located(row)
         row.language = checked_language(self.backend, row.language)
         longest, gate = self.preferred.longest or float("inf"), self.preferred.speech_gate
         if self.preferred.upload is not None:
@@ -412,10 +659,13 @@ class _Run:
                 channel=self.channel,
                 gate=gate,
                 heard=row.count,
+                isolate=self.isolate,
             )
         else:
             cut = windows(
-                self._counted(row, stream(source, start=row.start, end=row.end, channel=self.channel)),
+                self._counted(
+                    row, stream(source, start=row.start, end=row.end, channel=self.channel, isolate=self.isolate)
+                ),
                 longest,
                 gate=gate,
             )
@@ -426,12 +676,19 @@ class _Run:
                 break
             if number == 1 and self.preferred.language_first and row.language is None:
                 self._wait(lambda: row.is_language_known)
-            self._hand_over(_Part(row, number, window))
+            self._hand_over(self._part(row, number, window, is_only=second is None))
             number += 1
         for window in cut:
-            self._hand_over(_Part(row, number, window))
+            self._hand_over(self._part(row, number, window, is_only=False))
             number += 1
-        row.expected = number
+        return number
+
+    def _part(self, row: _Row, number: int, window: Window, is_only: bool) -> _Part:
+        """Of a long recording each window is kept by itself."""
+        if self.journal is None or row.key is None or is_only:
+            return _Part(row, number, window)
+        key = part_key(number, window.start, window.audio)
+        return _Part(row, number, window, key, row.heard_parts.get(key))
 
     def _counted(self, row: _Row, blocks: Iterator[Audio]) -> Iterator[Audio]:
         for block in blocks:
@@ -461,11 +718,19 @@ class _Run:
         open_rows = self.count
         waiting: deque[_Part] = deque()
         while open_rows:
+            self.interrupts.check()
             finished: list[_Row] = []
+            ready: list[_Row] = []
             item = self._next(threads, wait=not waiting or len(self.calls) >= self.at_once)
             match item:
+                case _Part(heard=Transcript() as heard):
+                    finished += self._place_known(item, heard)
                 case _Part():
                     waiting.append(item)
+                case _Known():
+                    finished += self._close_known(item)
+                case _Tick():
+                    ready += self._on_disk([], now=True)
                 case _Call():
                     finished += self._end(item)
                 case _Decoded(row, None):
@@ -475,14 +740,62 @@ class _Run:
                     finished.append(row)
             while len(self.calls) < self.at_once and (len(waiting) >= self.batch_size or (item is None and waiting)):
                 batch = [waiting.popleft() for _ in range(min(len(waiting), self.batch_size))]
+                if self.callers is None and (self.paid is not None or (self.uncommitted and self.took > QUICK)):
+                    # Before this thread is busy for long, and before more is paid.
+                    ready += self._on_disk(finished, now=True)
+                    finished = []
                 finished += self._call(batch)
+            ready += self._on_disk(finished)
             if self.cap is not None:
                 self._stop_reading(threads)
-                finished += self._collect()
-                finished += self._left_over()
-            for row in finished:
+                ready += self._on_disk(self._collect(), now=True)
+                ready += self._on_disk(self._left_over())
+            for row in ready:
                 open_rows -= 1
                 yield row
+
+    def _on_disk(self, finished: Sequence[_Row], now: bool = False) -> list[_Row]:
+        """The rows that may be handed over: with a journal, those that are on disk, or need not be."""
+        ready = [row for row in finished if not row.is_kept]
+        self.uncommitted += [row for row in finished if row.is_kept]
+        if self.journal is not None:
+            is_paid = self.paid is not None and bool(self.uncommitted) and self.ready.empty()
+            if now or is_paid or self.journal.is_due:
+                try:
+                    self.journal.commit()
+                except JournalError:
+                    self.is_broken = True
+                    raise
+                ready += self.uncommitted
+                self.uncommitted = []
+        handed_over: list[_Row] = []
+        while ready:
+            row = ready.pop(0)
+            handed_over.append(row)
+            ready += self._same_as(row)
+            self._tell(row)
+        return handed_over
+
+    def _same_as(self, row: _Row) -> list[_Row]:
+        """Close the rows that have waited for this one."""
+        if self.journal is None:
+            return []
+        with self.lock:
+            keys = {key for key in (row.key, row.address_key) if key is not None}
+            followers = [follower for key in keys for follower in self.alike.pop(key, [])]
+        followers = [follower for follower in followers if not self.closed[follower.number]]
+        for follower in followers:
+            self._close(follower, row.outcome, is_known=True)
+        return followers
+
+    def _tell(self, row: _Row) -> None:
+        outcome = row.outcome
+        if self.done:
+            self.done(row.number, outcome)
+        if isinstance(outcome, Failure) and self.errors == "raise":
+            error = outcome.error
+            named = f"row {self.label(row.number)} ({describe(row.cell)}): {error}"
+            raise type(error)(named, code=error.code) from error
 
     def _left_over(self) -> list[_Row]:
         """The rows that are not done when the money is spent."""
@@ -494,16 +807,25 @@ class _Run:
             self._close(row, None if is_missing(row.cell) else failure)
         return rows
 
-    def _next(self, threads: Sequence[threading.Thread], wait: bool) -> _Part | _Decoded | _Call | None:
+    def _next(
+        self, threads: Sequence[threading.Thread], wait: bool
+    ) -> _Part | _Decoded | _Call | _Known | _Tick | None:
         """What the threads made; None where a batch should not wait for more of it."""
+        asked = time.monotonic()
         while True:
+            if self.uncommitted and not self.under_way and self.ready.empty():
+                return _Tick()  # nothing is going on that could come with them
             try:
                 item = self.ready.get(timeout=0.02)
             except Empty:
+                self.interrupts.check()
+                if self.journal is not None and self.journal.is_due:
+                    return _Tick()
                 self.bar.show()
                 alive = sum(thread.is_alive() for thread in threads)
                 with self.lock:
-                    stuck = self.held_up >= alive
+                    is_idle = time.monotonic() - asked > IDLE_SECONDS
+                    stuck = self.held_up >= alive or self.is_alone or is_idle
                 if stuck and self.ready.empty() and not wait:
                     return None
                 continue
@@ -519,9 +841,13 @@ class _Run:
         wanted = [part for part in batch if not part.row.is_done]
         if not wanted:
             return []
+        if self.journal is not None:
+            for part in wanted:
+                self.journal.book.expect(part.window.audio, part.row.key)
         if self.callers is None:
-            size_before = self.batch_size
+            size_before, began = self.batch_size, time.monotonic()
             transcripts = self._transcripts(wanted)
+            self.took = time.monotonic() - began
             if any(isinstance(heard, OutOfMemoryError) for heard in transcripts):
                 self.batch_size = size_before  # the clip was too large, not the batch
             return self._place(wanted, transcripts)
@@ -555,6 +881,8 @@ class _Run:
             row = part.row
             self.bar.advance(part.window.audio.duration)
             row.heard += part.window.audio.duration
+            if self.journal is not None:
+                self.journal.book.done(part.window.audio)
             if row.is_done:
                 continue
             if isinstance(heard, CostCapError) and heard.seconds_left < SHORTEST_PAID:
@@ -567,20 +895,49 @@ class _Run:
                 self._close(row, Failure.of(heard))
                 finished.append(row)
                 continue
-            row.parts[part.number] = heard
-            row.part_starts[part.number] = part.window.start
-            if part.number == 0:
-                row.language = row.language or heard.language
-            self._tell_language(row)
-            finished += self._close_if_whole(row)
+            if self.journal is not None and row.key is not None and part.key is not None:
+                self.journal.keep_part(row.key, part.key, heard)
+            finished += self._put(part, heard)
         self.bar.batch_done()
         return finished
+
+    def _put(self, part: _Part, heard: Transcript) -> list[_Row]:
+        """What was heard in a window, into its row."""
+        row = part.row
+        row.parts[part.number] = heard
+        row.part_starts[part.number] = part.window.start
+        if part.number == 0:
+            row.language = row.language or heard.language
+        self._tell_language(row)
+        return self._close_if_whole(row)
+
+    def _place_known(self, part: _Part, heard: Transcript) -> list[_Row]:
+        """A window that an earlier run has heard."""
+        with self.lock:
+            self.waiting -= _size(part)
+            self.lock.notify_all()
+        self.bar.forget(part.window.audio.duration)
+        return [] if part.row.is_done else self._put(part, heard)
+
+    def _close_known(self, known: _Known) -> list[_Row]:
+        """A row that an earlier run has done."""
+        row, outcome = known.row, known.answer.outcome
+        if isinstance(outcome, AsrkitError):
+            if known.answer.is_named:
+                outcome = type(outcome)(f"{describe(row.cell)}: {outcome}", code=outcome.code)
+            self._close(row, Failure.of(outcome), is_known=True)
+        else:
+            self._close(row, outcome, is_known=True)
+            if self.recalled is not None:
+                self.recalled(known.answer.waited)
+        return [row]
 
     def _transcripts(self, batch: Sequence[_Part]) -> list[Transcript | AsrkitError]:
         """Halve what fails, so that only the row at fault pays for it."""
         try:
             clips: list[Any] = [part.window.audio for part in batch]  # samples, or files where it prefers them
-            heard = self.backend.transcribe(clips, languages=[part.row.language for part in batch])
+            with self._at_work([part.row for part in batch]):
+                heard = self.backend.transcribe(clips, languages=[part.row.language for part in batch])
             if len(heard) != len(batch):
                 raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
             return list(heard)
@@ -619,21 +976,35 @@ class _Run:
         self._close(row, replace(whole, flags=ordered_flags([*whole.flags, *warned])))
         return [row]
 
-    def _close(self, row: _Row, outcome: Outcome) -> None:
+    def _close(self, row: _Row, outcome: Outcome, is_known: bool = False) -> None:
+        if self.journal is not None and not is_known and row.key is not None:
+            outcome = self._keep(row, row.key, outcome, self.journal)
         row.outcome = outcome
         row.is_done = True
         self.closed[row.number] = True
         row.parts.clear()
+        row.heard_parts = {}
         self._tell_language(row)
+        self._over(row)
         row.source = None
         failed = isinstance(outcome, Failure)
-        self.bar.finish(row.seconds, row.heard, failed=failed)
-        if self.done:
-            self.done(row.number, outcome)
-        if isinstance(outcome, Failure) and self.errors == "raise":
-            error = outcome.error
-            named = f"row {self.label(row.number)} ({describe(row.cell)}): {error}"
-            raise type(error)(named, code=error.code) from error
+        if is_known:
+            self.bar.recall(failed=failed)
+        else:
+            self.bar.finish(row.seconds, row.heard, failed=failed)
+
+    def _keep(self, row: _Row, key: bytes, outcome: Outcome, journal: Journal) -> Outcome:
+        """Into the journal, where it is for good."""
+        if row.is_changed or outcome is None:
+            return outcome
+        if isinstance(outcome, Failure):
+            row.is_kept = journal.keep(key, outcome.error, describe(row.cell))
+            return outcome
+        outcome = journal.with_debts(key, outcome)
+        row.is_kept = journal.keep(key, outcome)
+        if row.is_kept and row.address_key is not None:
+            journal.acquit(row.address_key)
+        return outcome
 
     def _tell_language(self, row: _Row) -> None:
         with self.lock:

@@ -8,7 +8,10 @@
     ├── SourceError          the cell names no audio we can find
     ├── DecodeError          the audio is there but cannot be decoded
     ├── WeightsError         the model's name leads to no usable weights
+    ├── ShardError           one table of many cannot be done; the others can
     ├── MissingExtraError    an optional dependency is absent (also an ImportError)
+    ├── LabelsError          a journal of labels cannot be read or written, or is in use
+    ├── JournalError         what is finished cannot be written down; the run stops, what was written is kept
     └── BackendError         the recogniser gave no transcript
         ├── OutOfMemoryError   this batch does not fit; a smaller one may
         ├── CredentialsError   token or account missing or refused
@@ -39,12 +42,15 @@ __all__ = [
     "CredentialsError",
     "DecodeError",
     "Interrupted",
+    "JournalError",
+    "LabelsError",
     "MissingExtraError",
     "OptionError",
     "OutOfMemoryError",
     "QuotaError",
     "RateLimitError",
     "RefusedError",
+    "ShardError",
     "SourceError",
     "TimedOutError",
     "UnavailableError",
@@ -85,7 +91,8 @@ class OptionError(AsrkitError, ValueError):
 class SourceError(AsrkitError):
     """The cell names no audio we can find.
 
-    Codes: ``bad-cell``, ``not-found``, ``not-a-file``, ``unreadable``, ``no-filesystem``, ``unreachable``.
+    Codes: ``bad-cell``, ``not-found``, ``not-a-file``, ``unreadable``, ``no-filesystem``, ``unreachable``,
+    ``refused-address``, ``too-large``.
     """
 
     code = "source"
@@ -95,7 +102,8 @@ class DecodeError(AsrkitError):
     """The audio is there but cannot be decoded.
 
     Codes: ``empty``, ``not-audio``, ``no-audio-stream``, ``no-channel``, ``encrypted``, ``corrupt``,
-    ``non-finite``, ``too-long``, ``too-large``, ``timeout``.
+    ``non-finite``, ``too-long``, ``too-large``, ``timeout``; of an isolated decoder also ``decoder-crashed``,
+    ``decoder-timeout``, ``decoder-memory``, ``decoder-invalid``.
     """
 
     code = "decode"
@@ -107,10 +115,35 @@ class WeightsError(AsrkitError):
     code = "weights"
 
 
+class ShardError(AsrkitError):
+    """One table of many cannot be done; the others can."""
+
+    code = "shard"
+
+
 class MissingExtraError(AsrkitError, ImportError):
     """An optional dependency is absent."""
 
     code = "missing-extra"
+
+
+class LabelsError(AsrkitError):
+    """A journal of labels cannot be read or written, or is in use; what was acknowledged before is safe on disk.
+
+    Codes: ``in-use``, ``taken-over``, ``not-writable``, ``disk-full``, ``changed``, ``not-a-journal``, ``other-data``,
+    ``closed``, ``stale``.
+    """
+
+    code = "labels"
+
+
+class JournalError(AsrkitError):
+    """The journal cannot be read or written; what it has acknowledged is kept.
+
+    Codes: ``disk-full``, ``read-only``, ``damaged``, ``newer``, ``no-journal``, ``busy``, ``journal``.
+    """
+
+    code = "journal"
 
 
 class BackendError(AsrkitError):

@@ -41,6 +41,7 @@ class Progress:
         self.heard = 0.0
         self.done = 0
         self.failed = 0
+        self.recalled = 0  # rows that were done before: no work of this run
         self.began = time.monotonic()
         self._bar: Any = None
         self._every = REDRAW
@@ -101,6 +102,18 @@ class Progress:
             self.heard += expected - heard
         self.show()
 
+    def recall(self, *, failed: bool) -> None:
+        """A row was done by an earlier run; it counts neither as audio nor as work."""
+        self.looked_at += 1
+        self.done += 1
+        self.recalled += 1
+        self.failed += failed
+        self.show()
+
+    def forget(self, seconds: float) -> None:
+        """This much of a row was heard by an earlier run."""
+        self.planned -= seconds
+
     @property
     def total(self) -> float:
         """Seconds of audio, those of rows not yet looked at estimated."""
@@ -108,11 +121,11 @@ class Progress:
 
     @property
     def _work(self) -> float:
-        return self.heard + ROW_COST * self.done
+        return self.heard + ROW_COST * (self.done - self.recalled)
 
     @property
     def _whole(self) -> float:
-        return self.total + ROW_COST * self.rows
+        return self.total + ROW_COST * (self.rows - self.recalled)
 
     def remaining(self) -> float | None:
         """Seconds of work left, None before there is something to go by: the second batch."""
@@ -147,6 +160,8 @@ class Progress:
         ]
         if self.note is not None:
             parts.append(self.note())
+        if self.recalled:
+            parts.append(f"{self.recalled:,} from the journal")
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         share = 1.0 if self.done == self.rows else min(1.0, self._work / self._whole) if self._whole else 0.0

@@ -10,7 +10,8 @@ import numpy as np
 
 from .audio import Audio, Encoded, encode, probe, stream
 from .errors import AsrkitError, DecodeError
-from .source import ByteSource, FileSource, Source, UrlSource
+from .isolation import Workers
+from .source import ByteSource, FetchedSource, FileSource, Source, UrlSource
 from .speech import SpeechDetector, Window, windows
 
 __all__ = ["Upload", "uploads"]
@@ -43,6 +44,7 @@ def uploads(
     channel: int | None = None,
     gate: bool = False,
     heard: Callable[[Audio], None] = lambda block: None,
+    isolate: bool | Workers = False,
 ) -> Iterator[Window]:
     """The parts of one recording, in order, each an ``Encoded``.
 
@@ -58,13 +60,15 @@ def uploads(
         channel: take this one instead of leaving the mixing to the service.
         gate: send nothing where nobody speaks.
         heard: called with each decoded block.
+        isolate: as ``asrkit.audio.load``.
 
     Raises:
         SourceError, DecodeError: as ``asrkit.audio.stream``.
     """
     is_whole = start == 0 and end is None and channel is None
     data = _bytes_of(source, upload.max_bytes) if is_whole else None
-    blocks = _told(stream(source if data is None else ByteSource(data), start=start, end=end, channel=channel), heard)
+    given = source if data is None else ByteSource(data)
+    blocks = _told(stream(given, start=start, end=end, channel=channel, isolate=isolate), heard)
     first: list[Audio] = []
     seconds = 0.0
     for block in blocks:
@@ -76,7 +80,7 @@ def uploads(
     whole = Audio(np.concatenate([block.samples for block in first]), warnings=first[-1].warnings)
     if gate and SpeechDetector()(whole.samples).max() < NO_SPEECH:
         return
-    original = None if data is None else _original(data, whole, upload)
+    original = None if data is None else _original(data, whole, upload, isolate)
     if original is not None:
         yield Window(original, 0.0)
     else:
@@ -87,7 +91,7 @@ def _bytes_of(source: Source, most: int) -> bytes | None:
     """The file as it is, unless it is too large or no file."""
     if isinstance(source, ByteSource):
         return source.data if len(source.data) <= most else None
-    if not isinstance(source, FileSource | UrlSource):
+    if not isinstance(source, FileSource | UrlSource | FetchedSource):
         return None
     with source.open() as file:
         data = file.read(most + 1)
@@ -100,12 +104,12 @@ def _told(blocks: Iterator[Audio], heard: Callable[[Audio], None]) -> Iterator[A
         yield block
 
 
-def _original(data: bytes, whole: Audio, upload: Upload) -> Encoded | None:
+def _original(data: bytes, whole: Audio, upload: Upload, isolate: bool | Workers) -> Encoded | None:
     """The file itself, where the service takes it and hears in it what asrkit hears."""
     if any(warning.startswith(CHANGED) for warning in whole.warnings):
         return None
     try:
-        info = probe(data)
+        info = probe(data, isolate=isolate)
     except AsrkitError:
         return None
     if info.format not in upload.containers or info.has_video:

@@ -74,6 +74,11 @@ def clip(seconds: float = 0.1, hertz: float = 440.0) -> tuple[np.ndarray, int]:
     return (0.3 * np.sin(2 * np.pi * hertz * times)).astype(np.float32), 16_000
 
 
+def different(count: int, seconds: float) -> list[tuple[np.ndarray, int]]:
+    """Clips of one length; the same twice would be asked for once."""
+    return [clip(seconds, 440.0 + 0.1 * number) for number in range(count)]
+
+
 def clips(count: int, **columns: Any) -> pd.DataFrame:
     """So many rows whose sounds grow shorter, as they are then sent."""
     return pd.DataFrame({"audio": [clip(0.5 - 0.01 * number) for number in range(count)], **columns})
@@ -853,7 +858,7 @@ class TestOutage:
     )
     def test_ends_a_run_of_a_thousand_rows_soon(self, answer):
         service = Service(answer)
-        df = pd.DataFrame({"audio": [clip(0.02)] * 1_000})
+        df = pd.DataFrame({"audio": different(1_000, 0.02)})
 
         error = stopped(df, service.backend(), UnavailableError)
 
@@ -869,7 +874,7 @@ class TestOutage:
 
         service = Service(answer)
 
-        stopped(pd.DataFrame({"audio": [clip(0.02)] * 300}), service.backend(), UnavailableError)
+        stopped(pd.DataFrame({"audio": different(300, 0.02)}), service.backend(), UnavailableError)
 
         assert len(service.requests) <= 35 + 32 * 4
 
@@ -878,7 +883,7 @@ class TestOutage:
         faults = [chance.random() < 0.1 for _ in range(2_000)]
         service = Service(lambda n, r: refusal(503) if faults[n] else heard())
 
-        result = transcribed(pd.DataFrame({"audio": [clip(0.02)] * 400}), service.backend())
+        result = transcribed(pd.DataFrame({"audio": different(400, 0.02)}), service.backend())
 
         assert result.hypothesis.notna().sum() >= 398
 
@@ -928,7 +933,8 @@ class TestManyAtOnce:
                 inside -= 1
             return heard()
 
-        transcribed(pd.DataFrame({"audio": [clip(0.02)] * 100}), Service(answer).backend(at_once=12))
+        df = pd.DataFrame({"audio": different(100, 0.02)})
+        transcribed(df, Service(answer).backend(at_once=12), journal=False)
 
         assert most == 12
 
@@ -955,7 +961,7 @@ class TestManyAtOnce:
         def answer(number, request):
             return refusal(429, 3040, headers={"retry-after": "0.001"}) if refusals[number] else heard()
 
-        result = transcribed(pd.DataFrame({"audio": [clip(0.02)] * 200}), Service(answer).backend())
+        result = transcribed(pd.DataFrame({"audio": different(200, 0.02)}), Service(answer).backend())
 
         assert result.hypothesis.notna().all()
 
@@ -997,14 +1003,14 @@ class TestMoney:
         service = Service()
         price = price_of(WHISPER).dollars(0.1)
 
-        result = transcribed(pd.DataFrame({"audio": [clip(0.1)] * 10}), service.backend(max_cost=3.5 * price))
+        result = transcribed(pd.DataFrame({"audio": different(10, 0.1)}), service.backend(max_cost=3.5 * price))
 
         assert result.hypothesis.notna().sum() == len(service.requests) == 3
         assert errors_of(result).count("max-cost") == 7
         assert result.hypothesis_cost.sum() == pytest.approx(3 * price)
 
     def test_at_the_cap_a_missing_cell_stays_missing(self):
-        df = pd.DataFrame({"audio": [clip(0.1)] * 60 + [None] * 60})
+        df = pd.DataFrame({"audio": different(60, 0.1) + [None] * 60})
 
         result = transcribed(df, Service().backend(max_cost=0.0, at_once=1))
 
@@ -1013,7 +1019,7 @@ class TestMoney:
     def test_at_the_cap_those_who_wait_for_their_place_are_told_why(self):
         backend = Service().backend(max_cost=price_of(WHISPER).dollars(0.1), at_once=8, per_minute=300)
 
-        result = transcribed(pd.DataFrame({"audio": [clip(0.1)] * 8}), backend)
+        result = transcribed(pd.DataFrame({"audio": different(8, 0.1)}), backend)
 
         assert sorted(errors_of(result)) == ["", *["max-cost"] * 7]
 
@@ -1082,7 +1088,7 @@ class TestMoney:
         backend = Service().backend()
         transcribed(clips(3), backend, progress=True)
         capsys.readouterr()
-        transcribed(clips(2), backend, progress=True)
+        transcribed(clips(2), backend, progress=True, journal=False)
 
         assert "in 2 requests" in capsys.readouterr().err
 
@@ -1137,7 +1143,7 @@ class TestStops:
 
     def test_no_thread_outlives_the_run(self):
         before = set(threading.enumerate())
-        df = pd.DataFrame({"audio": [clip(0.02)] * 4_000})
+        df = pd.DataFrame({"audio": different(4_000, 0.02)})
         error = stopped(df, self.spent(after=10).backend(), QuotaError)  # held, as a notebook holds the last error
 
         assert error.partial.hypothesis.notna().sum() == 10
@@ -1414,7 +1420,7 @@ class TestOnTheWire:
 
     def test_connections_are_kept_and_are_as_many_as_requests_at_once(self):
         with served(well) as (server, backend):
-            result = transcribed(pd.DataFrame({"audio": [clip(0.02)] * 150}), backend)
+            result = transcribed(pd.DataFrame({"audio": different(150, 0.02)}), backend)
 
         assert result.hypothesis.notna().all()
         assert len(server.requests) == 150

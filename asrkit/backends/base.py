@@ -11,7 +11,7 @@ from ..transcript import Transcript
 from ..upload import Upload
 
 if TYPE_CHECKING:
-    from .ledger import Spending
+    from .ledger import Book, Spending
 
 __all__ = ["Backend", "Preferences", "Remote"]
 
@@ -28,6 +28,8 @@ class Preferences:
         in_order: whether clips must come in the order of the rows; else long ones come first.
         at_once: calls of ``transcribe`` that may run at the same time, each in a thread of its own.
         upload: give encoded files (``asrkit.audio.Encoded``) in place of samples, and which.
+        is_fingerprinted: the fingerprint says everything that can change its text, so that an earlier answer may be
+            given again; else its answers are journaled only where the user asks for it.
     """
 
     batch_size: int = 1
@@ -37,6 +39,7 @@ class Preferences:
     in_order: bool = False
     at_once: int = 1
     upload: Upload | None = None
+    is_fingerprinted: bool = False
 
 
 @runtime_checkable
@@ -76,8 +79,8 @@ class Remote(Backend, Protocol):
     def spending(self) -> Spending:
         """What it has spent so far."""
 
-    def begin(self) -> None:
-        """A run begins: what stopped the last one is forgotten."""
+    def begin(self, book: Book | None = None) -> None:
+        """A run begins: what stopped the last one is forgotten. ``book`` is told of every request before it is sent."""
 
     def halt(self) -> None:
         """Send nothing more; what is on its way is still answered."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..cloudflare.prices import Price, money
 from ..errors import CostCapError, OptionError
 
-__all__ = ["Ledger", "Reservation", "Spending"]
+__all__ = ["Book", "Ledger", "Reservation", "Spending"]
 
 ROUNDING = 1e-12  # dollars: sums of floats are not exact
 
@@ -50,13 +52,37 @@ class Spending:
         return f"{money(self.dollars)} for {minutes}{doubt} (list price; a free allocation is not counted)"
 
 
+class Book(Protocol):
+    """Where requests are written down before they are sent, so that no crash forgets what may have to be paid."""
+
+    @property
+    def may_send_again(self) -> bool:
+        """Whether a request that was never answered, and may have been billed, is sent once more."""
+
+    @property
+    def unsettled(self) -> Mapping[bytes, float]:
+        """Requests of earlier runs without an answer, and the dollars that they may have cost."""
+
+    def intend(self, clip: object, seconds: float, dollars: float | None) -> bytes:
+        """A request for a clip is about to be sent; when this returns, it is on disk."""
+
+    def settle(self, intent: bytes) -> None:
+        """It was answered."""
+
+    def release(self, intent: bytes) -> None:
+        """It was refused or never sent."""
+
+    def doubt(self, intent: bytes) -> None:
+        """Nobody knows what came of it."""
+
+
 class Reservation:
-    """The price of one request on its way."""
+    """The price of one request on its way, and its entry in a book."""
 
-    __slots__ = ("dollars", "seconds")
+    __slots__ = ("dollars", "intent", "seconds")
 
-    def __init__(self, seconds: float, dollars: float) -> None:
-        self.seconds, self.dollars = seconds, dollars
+    def __init__(self, seconds: float, dollars: float, intent: bytes | None = None) -> None:
+        self.seconds, self.dollars, self.intent = seconds, dollars, intent
 
 
 class Ledger:
@@ -91,12 +117,29 @@ class Ledger:
         self._spent = self._doubtful = self._reserved = self._seconds = 0.0
         self._requests = 0
         self._lock = threading.Lock()
+        self._book: Book | None = None
+        self._counted: set[bytes] = set()  # requests without an answer that are in the sum of the doubtful
 
-    def reserve(self, seconds: float) -> Reservation:
-        """Set the price of a request aside.
+    def open(self, book: Book | None) -> None:
+        """Write every request into this book from now on; what is unsettled in it counts against the cap."""
+        with self._lock:
+            self._book = book
+            for intent, dollars in ({} if book is None else book.unsettled).items():
+                if intent not in self._counted:
+                    self._counted.add(intent)
+                    self._doubtful += dollars
+
+    @property
+    def may_send_again(self) -> bool:
+        """Whether a request that was never answered is sent once more."""
+        return self._book is None or self._book.may_send_again
+
+    def reserve(self, seconds: float, clip: object = None) -> Reservation:
+        """Set the price of a request aside, and write it into the book.
 
         Raises:
             CostCapError: the cap would be passed.
+            JournalError: it could not be written down, so it must not be sent.
         """
         dollars = self.price.dollars(seconds) or 0.0
         with self._lock:
@@ -110,7 +153,16 @@ class Ledger:
                 raise error
             self._reserved += dollars
             self._requests += 1
+            book = self._book
+        if book is None:
             return Reservation(seconds, dollars)
+        try:
+            return Reservation(seconds, dollars, book.intend(clip, seconds, self.price.dollars(seconds)))
+        except BaseException:
+            with self._lock:
+                self._reserved -= dollars
+                self._requests -= 1
+            raise
 
     def settle(self, reservation: Reservation, *, is_free: bool = False) -> float:
         """It was answered; gives what it cost."""
@@ -119,12 +171,16 @@ class Ledger:
             self._reserved -= reservation.dollars
             self._spent += dollars
             self._seconds += reservation.seconds
+        if self._book is not None and reservation.intent is not None:
+            self._book.settle(reservation.intent)
         return dollars
 
     def release(self, reservation: Reservation) -> float:
         """It was refused, or never sent: it costs nothing."""
         with self._lock:
             self._reserved -= reservation.dollars
+        if self._book is not None and reservation.intent is not None:
+            self._book.release(reservation.intent)
         return 0.0
 
     def doubt(self, reservation: Reservation) -> float:
@@ -132,6 +188,10 @@ class Ledger:
         with self._lock:
             self._reserved -= reservation.dollars
             self._doubtful += reservation.dollars
+            if reservation.intent is not None:
+                self._counted.add(reservation.intent)
+        if self._book is not None and reservation.intent is not None:
+            self._book.doubt(reservation.intent)
         return reservation.dollars
 
     @property

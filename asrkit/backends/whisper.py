@@ -153,6 +153,7 @@ class Whisper:
             longest=self.window or WINDOW,
             speech_gate=self._speech_gate,
             language_first=self._multilingual and self.language is None,
+            is_fingerprinted=True,
         )
 
     def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from ..audio import Audio, Encoded, encode
-from ..cloudflare.account import Account, Gateway
+from ..cloudflare.account import API, Account, Gateway
 from ..cloudflare.answers import transcript_of
 from ..cloudflare.codes import CODES, Then, then
 from ..cloudflare.models import Model, check_options, model_of
@@ -36,7 +36,7 @@ from ..transcript import Transcript
 from ..upload import Upload
 from ..version import VERSION
 from .base import Preferences
-from .ledger import Ledger, Spending
+from .ledger import Book, Ledger, Spending
 from .traffic import RetryBudget, Stopped, Traffic, full_jitter
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ class WorkersAI:
             speech_gate=self.speech_gate,
             at_once=self.traffic.most,
             upload=Upload(self.model.containers, int(self.max_bytes / growth) - 1_000),
+            is_fingerprinted=self.account.base_url == API,  # at another address nobody knows what answers
         )
 
     @property
@@ -216,8 +217,9 @@ class WorkersAI:
             for clip, language in zip(batch, languages, strict=True)
         ]
 
-    def begin(self) -> None:
+    def begin(self, book: Book | None = None) -> None:
         """See ``Remote``."""
+        self.ledger.open(book)
         self.traffic.resume()
         self.budget.reset()
 
@@ -237,7 +239,7 @@ class WorkersAI:
     def _one(self, clip: Encoded, language: str | None) -> Transcript:
         import tenacity
 
-        tries = _Tries(self.traffic, self.budget)
+        tries = _Tries(self.traffic, self.budget, TRIES_UNANSWERED if self.ledger.may_send_again else 1)
         costs: list[float] = []
 
         def once() -> Transcript:
@@ -268,7 +270,7 @@ class WorkersAI:
         """Send it once. What it costs, or may cost, is added to ``costs``."""
         content, headers, query = self._message(clip, language)
         with self.traffic.place():
-            reservation = self.ledger.reserve(clip.duration)
+            reservation = self.ledger.reserve(clip.duration, clip)
             began = time.perf_counter()
             try:
                 with _translated(self.account.host):
@@ -351,8 +353,8 @@ class WorkersAI:
 class _Tries:
     """Whether a clip that met an error is tried again, and when."""
 
-    def __init__(self, traffic: Traffic, budget: RetryBudget) -> None:
-        self.traffic, self.budget = traffic, budget
+    def __init__(self, traffic: Traffic, budget: RetryBudget, most_unanswered: int = TRIES_UNANSWERED) -> None:
+        self.traffic, self.budget, self.most_unanswered = traffic, budget, most_unanswered
         self.made = 0
         self.unanswered = 0
         self.wait = 0.0
@@ -373,7 +375,7 @@ class _Tries:
         is_paid_for = self.budget.take()
         if self._stop_at_outage(error):
             return False
-        if self.made >= TRIES or self.unanswered >= TRIES_UNANSWERED or not is_paid_for:
+        if self.made >= TRIES or self.unanswered >= self.most_unanswered or not is_paid_for:
             return False
         self.wait = max(full_jitter(self.made), error.retry_after or 0.0)
         return True

@@ -1,0 +1,92 @@
+"""Paid requests: written down before they are sent, struck out with the answer that they brought."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from threading import Lock
+
+from .store import DOUBT, FORGET_INTENT, KEEP_INTENT, Journal, Operation
+
+__all__ = ["RequestBook"]
+
+
+class RequestBook:
+    """The requests of one run; see ``asrkit.backends.ledger.Book``.
+
+    An answer that came is struck out in the transaction that keeps its text. So what is not struck out when a process
+    has died is exactly what may have to be paid without a text to show for it.
+    """
+
+    def __init__(self, journal: Journal, run: int, fingerprint: int, *, may_send_again: bool) -> None:
+        self.journal, self.run, self.fingerprint = journal, run, fingerprint
+        self.may_send_again = may_send_again
+        earlier = [intent for intent in journal.intents(fingerprint) if intent.is_doubtful]
+        self.unsettled: Mapping[bytes, float] = {intent.id: intent.dollars or 0.0 for intent in earlier}
+        self.count = len(earlier)
+        self.owed: dict[bytes, float] = {}  # by row: what earlier requests for it may have cost
+        for intent in earlier:
+            if intent.row is not None:
+                self.owed[intent.row] = self.owed.get(intent.row, 0.0) + (intent.dollars or 0.0)
+        self._rows: dict[int, tuple[object, bytes | None]] = {}  # clips with the rows that they are of
+        self._open: dict[bytes, int] = {}  # requests on their way, with their clips
+        self._answered: dict[int, list[bytes]] = {}
+        self._operations: list[Operation] = []
+        self._lock = Lock()
+
+    def expect(self, clip: object, row: bytes | None) -> None:
+        """Requests for this clip will be for this row."""
+        with self._lock:
+            self._rows[id(clip)] = (clip, row)  # held, so that no other gets its identity
+
+    def intend(self, clip: object, seconds: float, dollars: float | None) -> bytes:
+        """A request is about to be sent; on disk when this returns."""
+        intent = os.urandom(16)
+        with self._lock:
+            _, row = self._rows.get(id(clip), (None, None))
+        self.journal.write([(KEEP_INTENT, [(intent, self.run, self.fingerprint, row, seconds, dollars, time.time())])])
+        with self._lock:
+            self._open[intent] = id(clip)
+        return intent
+
+    def settle(self, intent: bytes) -> None:
+        """It was answered; struck out when the answer is kept."""
+        with self._lock:
+            clip = self._open.pop(intent, None)
+            if clip is not None:
+                self._answered.setdefault(clip, []).append(intent)
+
+    def release(self, intent: bytes) -> None:
+        """It costs nothing."""
+        with self._lock:
+            self._open.pop(intent, None)
+            self._operations.append((FORGET_INTENT, [(intent,)]))
+
+    def doubt(self, intent: bytes) -> None:
+        """Nobody knows what came of it."""
+        with self._lock:
+            self._open.pop(intent, None)
+            self._operations.append((DOUBT, [(intent,)]))
+
+    def done(self, clip: object) -> None:
+        """What came of this clip is kept from now on, in the next transaction."""
+        with self._lock:
+            self._rows.pop(id(clip), None)
+            answered = self._answered.pop(id(clip), [])
+            if answered:
+                self._operations.append((FORGET_INTENT, [(intent,) for intent in answered]))
+
+    def take(self) -> list[Operation]:
+        """What is to be written with the next transaction."""
+        with self._lock:
+            operations, self._operations = self._operations, []
+            return operations
+
+    def close(self) -> list[Operation]:
+        """The run is over, so nobody waits for what is still on its way."""
+        with self._lock:
+            operations, self._operations = self._operations, []
+            left = [*self._open, *(intent for answered in self._answered.values() for intent in answered)]
+            self._open.clear()
+            return [*operations, (DOUBT, [(intent,) for intent in left])] if left else operations

@@ -1,0 +1,176 @@
+"""``asrkit journal show|export|prune|verify``: what is in a journal, and what is to go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..cloudflare.prices import money
+from ..errors import JournalError, OptionError
+from ..weights import cache_folder
+from .attempts import runs
+from .place import NAME, OFF, VARIABLE
+from .run import BLAMED_AFTER
+from .store import Journal
+
+__all__ = ["add_command"]
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+SHOWN = 20  # requests without an answer
+
+
+def add_command(commands: Any) -> None:
+    """The command with its four verbs."""
+    journal = commands.add_parser("journal", help="what finished rows are kept in: show, export, prune, verify")
+    verbs = journal.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    show = verbs.add_parser("show", help="rows by model, failures, requests that were never answered")
+    show.set_defaults(run=_show)
+
+    export = verbs.add_parser("export", help="every row as a line of JSON")
+    export.add_argument("--output", "-o", type=Path, help="file to write; else the terminal")
+    export.set_defaults(run=_export)
+
+    prune = verbs.add_parser("prune", help="remove rows, and give the space back")
+    prune.add_argument("--max-size", metavar="SIZE", help="such as 500M or 2G: what was not used for longest goes")
+    prune.add_argument("--failed", action="store_true", help="rows that failed, so that they are tried again")
+    prune.add_argument("--model", help="all rows of a model")
+    prune.add_argument(
+        "--unsettled",
+        action="store_true",
+        help="requests that were never answered: you have seen your bill, they count no more",
+    )
+    prune.set_defaults(run=_prune)
+
+    verify = verbs.add_parser("verify", help="whether the file is whole, and every text is what was written")
+    verify.set_defaults(run=_verify)
+
+    for verb in (show, export, prune, verify):
+        verb.add_argument("--journal", type=Path, metavar="PATH", help="another than the one in the user's cache")
+
+
+def _opened(options: argparse.Namespace) -> Journal:
+    told = os.environ.get(VARIABLE, "").strip()
+    path = options.journal
+    if path is None:
+        path = Path(told).expanduser() if told and told.lower() not in OFF else cache_folder() / NAME
+    if not path.is_file():
+        raise JournalError(f"there is no journal {path}; name one with --journal", code="no-journal")
+    return Journal(path)
+
+
+def _show(options: argparse.Namespace) -> int:
+    with _opened(options) as journal:
+        print(f"{journal.path}: {_size(journal.bytes_used)}")
+        rows = journal.read(
+            "SELECT model, count(*) - count(code), count(code), sum(cost), min(created), max(created) FROM results "
+            "JOIN fingerprints ON fingerprints.id = results.fingerprint GROUP BY model ORDER BY 2 DESC"
+        )
+        for model, heard, failed, cost, first, last in rows:
+            paid = "" if cost is None else f", {money(cost)}"
+            print(f"  {model}: {heard:,} texts, {failed:,} failures{paid}; {_day(first)} to {_day(last)}")
+        if not rows:
+            print("  no rows yet")
+        for code, count in journal.read("SELECT code, count(*) FROM results WHERE code IS NOT NULL GROUP BY code"):
+            print(f"  failed as {code}: {count:,}")
+        [(files,)] = journal.read("SELECT count(*) FROM files")
+        print(f"  {files:,} files that need not be read again as long as they do not change")
+        _, alive = runs(journal.folder)
+        if alive:
+            print(f"  {len(alive)} runs are at work")
+        if deaths := journal.deaths():
+            print(f"  {len(deaths):,} rows were at work when a process died; alone, {BLAMED_AFTER} times are a crash")
+        _show_intents(journal)
+    return 0
+
+
+def _show_intents(journal: Journal) -> None:
+    unsettled = [intent for intent in journal.intents() if intent.is_doubtful]
+    on_their_way = len(journal.intents()) - len(unsettled)
+    if on_their_way:
+        print(f"  {on_their_way:,} requests are on their way, or were when their process ended")
+    if not unsettled:
+        return
+    owed = money(sum(intent.dollars or 0.0 for intent in unsettled))
+    print(f"  {len(unsettled):,} requests were never answered and may have been billed: {owed}")
+    for intent in unsettled[:SHOWN]:
+        cost = "price unknown" if intent.dollars is None else money(intent.dollars)
+        print(f"    {_day(intent.sent)}  {intent.model}, {intent.seconds:.1f} s of audio, {cost}")
+    if len(unsettled) > SHOWN:
+        print(f"    and {len(unsettled) - SHOWN:,} more")
+
+
+def _export(options: argparse.Namespace) -> int:
+    statement = (
+        "SELECT key, model, json, code, detail, cost, created FROM results "
+        "JOIN fingerprints ON fingerprints.id = results.fingerprint ORDER BY results.rowid"
+    )
+    with _opened(options) as journal:
+        file = options.output.open("w", encoding="utf-8") if options.output else sys.stdout
+        try:
+            for key, model, asked, code, detail, cost, created in journal.read(statement):
+                told = json.loads(detail)
+                values = told if code is None else {"error": code, "message": told["message"]}
+                about = {"key": key.hex(), "model": model, "asked": json.loads(asked), "created": created, "cost": cost}
+                print(json.dumps({**about, **values}, ensure_ascii=False), file=file)
+        finally:
+            if options.output:
+                file.close()
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    if not (options.max_size or options.failed or options.model or options.unsettled):
+        raise OptionError("say what is to go: --max-size, --failed, --model or --unsettled")
+    with _opened(options) as journal:
+        [(before,)] = journal.read("SELECT count(*) FROM results")
+        if options.failed:
+            journal.write([("DELETE FROM results WHERE code IS NOT NULL", [()]), ("DELETE FROM deaths", [()])])
+        if options.model:
+            of_model = "fingerprint IN (SELECT id FROM fingerprints WHERE model = ?)"
+            journal.write([(f"DELETE FROM results WHERE {of_model}", [(options.model,)])])  # noqa: S608 - ours
+        if options.unsettled:
+            journal.write([("DELETE FROM intents WHERE is_doubtful", [()])])
+        if options.max_size:
+            journal.evict(_bytes(options.max_size))
+        [(after,)] = journal.read("SELECT count(*) FROM results")
+        journal.compact()
+        print(f"{journal.path}: {before - after:,} rows removed, {after:,} are left, {_size(journal.bytes_used)}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    with _opened(options) as journal:
+        faults = journal.check()
+        [(count,)] = journal.read("SELECT count(*) FROM results")
+        if not faults:
+            print(f"{journal.path}: whole, {count:,} rows")
+            return 0
+        print(f"{journal.path}: {len(faults)} faults in {count:,} rows", file=sys.stderr)
+        for fault in faults[:SHOWN]:
+            print(f"  {fault}", file=sys.stderr)
+    return 1
+
+
+def _bytes(text: str) -> int:
+    number, unit = text.strip().upper().removesuffix("B"), ""
+    if number and number[-1] in UNITS:
+        number, unit = number[:-1], number[-1]
+    try:
+        return int(float(number) * UNITS[unit])
+    except ValueError:
+        raise OptionError(f"expected a size such as 500M or 2G, got {text!r}") from None
+
+
+def _size(count: int) -> str:
+    unit = next((unit for unit in ("G", "M", "K") if count >= UNITS[unit]), "")
+    return f"{count / UNITS[unit]:.1f} {unit}B" if unit else f"{count} B"
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,92 @@
+"""When two rows are the same: the content of their audio, what was asked of it, and what answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..audio import Audio, Encoded
+from ..backends.base import Backend
+from ..source import ArraySource, ByteSource, FetchedSource, FileSource, UrlSource
+
+__all__ = ["RESULT_VERSION", "address_digest", "canonical", "digest_of", "part_key", "question", "row_key"]
+
+RESULT_VERSION = 1  # raised when asrkit itself decodes, cuts or joins so that the same model may give another text
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for one value.
+
+    Raises:
+        TypeError, ValueError: something in it has none.
+
+    >>> canonical({"b": 1, "a": (0.5, None)})
+    '{"a":[0.5,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def question(backend: Backend) -> Mapping[str, Any]:
+    """What answers, and how asrkit prepares what it hears."""
+    preferred = backend.preferred
+    return {
+        "asrkit": RESULT_VERSION,
+        "backend": dict(backend.fingerprint),
+        "longest": preferred.longest,
+        "speech_gate": preferred.speech_gate,
+    }
+
+
+def digest_of(source: FileSource | ByteSource | FetchedSource | ArraySource) -> bytes:
+    """SHA-256 of the encoded bytes; of an array, of its samples and rate.
+
+    Raises:
+        SourceError: the file cannot be opened.
+    """
+    match source:
+        case ByteSource(data):
+            return hashlib.sha256(data).digest()
+        case ArraySource(samples, rate):
+            about = hashlib.sha256(f"array {samples.dtype.str} {samples.shape} {rate} ".encode())
+            about.update(np.ascontiguousarray(samples).data)
+            return about.digest()
+        case FileSource() | FetchedSource():
+            with source.open() as file:
+                return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # any file read as bytes
+
+
+def address_digest(source: UrlSource) -> bytes:
+    """In place of a content that is not known before it is fetched."""
+    return hashlib.sha256(f"address {source.url}".encode("utf-8", "surrogatepass")).digest()
+
+
+def row_key(
+    audio: bytes, asked: bytes, start: float, end: float | None, channel: int | None, language: str | None
+) -> bytes:
+    """Of a row.
+
+    Args:
+        audio: its digest.
+        asked: the digest of what answers.
+        start: first second wanted.
+        end: second to stop before.
+        channel: the one to take.
+        language: asked for this row.
+    """
+    told = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
+    return hashlib.sha256(canonical(told).encode()).digest()
+
+
+def part_key(number: int, start: float, clip: Audio | Encoded) -> bytes:
+    """Of a window of a long recording, within its row."""
+    if isinstance(clip, Audio):
+        content, kind = clip.samples.tobytes(), f"samples {clip.sampling_rate}"
+    else:
+        content, kind = clip.data, clip.format
+    about = hashlib.sha256(f"{number} {start!r} {kind} ".encode())
+    about.update(content)
+    return about.digest()
