@@ -1,0 +1,171 @@
+"""What the caller names -> shards: tables as they are, or audio files grouped by the seconds in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+from ..audio import probe
+from ..containers import AUDIO_ENDINGS
+from ..errors import AsrkitError, OptionError
+from .job import Shard
+from .storage import Found, absolute, find, is_url, join, new_file
+from .tables import ENDINGS, open_table
+
+__all__ = ["lengths_of", "recordings_of", "shards_of"]
+
+LISTS = "_inputs"  # folder, below the output, with the lists of audio files: readers pass over the underscore
+PREFIX = "audio-"
+BYTES_PER_SECOND = 16_000.0  # of audio whose length nobody tells: between MP3's 8,000 and PCM's 32,000
+
+
+def shards_of(
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    out: str,
+    audio: str,
+    *,
+    shard_hours: float,
+    looked_at: Callable[[int], None] = lambda count: None,
+) -> list[Shard]:
+    """Every shard of these inputs, those that are done included.
+
+    Args:
+        inputs: a glob, a folder, a file, or several of them; of tables or of audio, not of both.
+        out: the folder of the results.
+        audio: the column that will hold the paths of audio files.
+        shard_hours: of audio in a shard, where audio files are grouped.
+        looked_at: hears how many audio files were looked at.
+
+    Raises:
+        SourceError: nothing is there.
+        OptionError: tables and audio together, or two tables that would be written to the same file.
+    """
+    named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    files = [file for item in named for file in _without(find(absolute(item)), out)]
+    tables, recordings = _with_ending(files, ENDINGS), _with_ending(files, AUDIO_ENDINGS)
+    if tables and recordings:
+        raise OptionError(
+            f"both tables ({tables[0].path}) and audio files ({recordings[0].path}); name one kind with a "
+            "glob, such as 'folder/*.parquet' or 'folder/**/*.flac'"
+        )
+    if not tables and not recordings:
+        raise OptionError(
+            f"no tables ({', '.join(sorted(ENDINGS))}) and no audio files in {', '.join(map(str, named[:3])) or '[]'}"
+        )
+    if tables:
+        return _tables(tables, out)
+    return _recordings(recordings, out, audio, shard_hours * 3600.0, looked_at)
+
+
+def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Found]:
+    """The audio files behind a glob, a folder, a file or several of them.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    return _with_ending([file for item in named for file in find(absolute(item))], AUDIO_ENDINGS)
+
+
+def _with_ending(files: Iterable[Found], endings: Container[str]) -> list[Found]:
+    """Each once."""
+    wanted = (file for file in files if PurePosixPath(file.name.lower()).suffix in endings)
+    return list({file.path: file for file in wanted}.values())
+
+
+def _without(found: Sequence[Found], out: str) -> list[Found]:
+    """Not what this run writes itself."""
+    inside = out.rstrip("/" + os.sep) + ("/" if is_url(out) else os.sep)
+    return [file for file in found if not file.path.startswith(inside)]
+
+
+def _tables(found: Sequence[Found], out: str) -> list[Shard]:
+    by_target: dict[str, Found] = {}
+    for file in found:
+        name = str(PurePosixPath(file.name).with_suffix(".parquet"))
+        if (other := by_target.setdefault(name, file)) is not file:
+            raise OptionError(
+                f"{other.path} and {file.path} would both be written to {join(out, name)}; "
+                "give them in two calls, each with its own out="
+            )
+    return [Shard(file.path, join(out, name), file.size) for name, file in by_target.items()]
+
+
+def _recordings(
+    found: Sequence[Found], out: str, audio: str, most: float, looked_at: Callable[[int], None]
+) -> list[Shard]:
+    """Lists that were made before stay as they are; files in none of them make new lists."""
+    if not most > 0:
+        raise OptionError(f"expected shard_hours above 0, got {most / 3600}")
+    folder = join(out, LISTS)
+    lists = _lists(folder)
+    listed = {path for file in lists for path in _paths(file.path, audio)}
+    fresh = [file for file in found if file.path not in listed]
+    number = 1 + max((_number(file.name) for file in lists), default=-1)
+    group: list[str] = []
+    seconds = 0.0
+    for file, length in zip(fresh, lengths_of(fresh, looked_at), strict=True):
+        if group and seconds + length > most:
+            lists.append(_write(folder, number, audio, group))
+            group, seconds, number = [], 0.0, number + 1
+        group.append(file.path)
+        seconds += length
+    if group:
+        lists.append(_write(folder, number, audio, group))
+    return [Shard(file.path, join(out, file.name), file.size) for file in sorted(lists, key=lambda file: file.name)]
+
+
+def _lists(folder: str) -> list[Found]:
+    try:
+        found = find(folder)
+    except AsrkitError:
+        return []
+    return [file for file in found if _number(file.name) >= 0]
+
+
+def _number(name: str) -> int:
+    stem = PurePosixPath(name).stem
+    digits = stem.removeprefix(PREFIX)
+    return int(digits) if stem.startswith(PREFIX) and digits.isdigit() else -1
+
+
+def _paths(path: str, audio: str) -> list[str]:
+    with open_table(path) as table:
+        if audio not in table.schema.names:
+            raise OptionError(
+                f"{path} lists the audio in a column {table.schema.names[0]!r}, not {audio!r}; name that one, or "
+                "another out="
+            )
+        return [cell for piece in table.pieces for cell in piece.column(audio).to_pylist()]
+
+
+def _write(folder: str, number: int, audio: str, paths: Sequence[str]) -> Found:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = f"{PREFIX}{number:06}.parquet"
+    target = join(folder, name)
+    with new_file(target) as file:
+        pq.write_table(pa.table({audio: pa.array(paths, pa.string())}), file, compression="zstd")
+    return Found(target, name)
+
+
+def lengths_of(found: Sequence[Found], looked_at: Callable[[int], None] = lambda count: None) -> Iterator[float]:
+    """Seconds by the headers; what would have to be fetched, or has no length in them, is guessed from its size."""
+    with ThreadPoolExecutor(min(16, max(2, os.cpu_count() or 1)), thread_name_prefix="asrkit-probe") as pool:
+        for count, seconds in enumerate(pool.map(_length, found), 1):
+            looked_at(count)
+            yield seconds
+
+
+def _length(file: Found) -> float:
+    guess = (file.size or 0) / BYTES_PER_SECOND
+    if is_url(file.path):
+        return guess
+    try:
+        told = probe(file.path).duration
+    except Exception:  # it becomes an error of its row, where it is read
+        return guess
+    return guess if told is None else told

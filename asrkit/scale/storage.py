@@ -1,0 +1,307 @@
+"""Files on this machine or wherever fsspec reaches: found, opened, and written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import glob
+import os
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from ..errors import AsrkitError, SourceError
+
+__all__ = [
+    "Found",
+    "absolute",
+    "exists",
+    "find",
+    "is_url",
+    "join",
+    "new_file",
+    "open_file",
+    "read_text",
+    "scratch",
+    "sweep",
+]
+
+MAGIC = re.compile(r"[*?\[]")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")  # two letters at least: C:\ is a path
+# Where a file appears all at once, when its upload is complete, and where renaming would be a copy.
+OBJECT_STORES = frozenset(
+    {"abfs", "abfss", "az", "adl", "gcs", "gs", "hf", "memory", "oci", "ocilake", "oss", "r2", "s3", "s3a"}
+)
+ABANDONED = 24 * 3600.0  # seconds after which an unfinished file of another machine belongs to nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file: its path or URL, its name below what was asked for, its size in bytes (None where nobody tells)."""
+
+    path: str
+    name: str
+    size: int | None = None
+
+
+def is_url(path: str) -> bool:
+    """Whether fsspec opens it; what lies on this machine is opened directly."""
+    return bool(SCHEME.match(path)) and not path.startswith("file:")
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path that means the same in every process."""
+    text = os.fspath(path)
+    if is_url(text):
+        return text.rstrip("/") if not text.endswith("://") else text
+    if text.startswith("file:"):
+        text = re.sub(r"^file:(//(localhost)?(?=/))?", "", text)
+    return str(Path(text).expanduser().absolute())
+
+
+def join(folder: str, name: str) -> str:
+    """A file in a folder."""
+    return f"{folder}/{name}" if is_url(folder) else str(Path(folder, name))
+
+
+def find(path: str) -> list[Found]:
+    """The files behind a glob, a folder (with what is below it) or one file's name, in the order of their names.
+
+    What begins with a dot or an underscore is left out, as readers of whole folders leave it out.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    found = _find_url(path) if is_url(path) else _find_local(path)
+    shown = [file for file in found if not any(part[0] in "._" for part in PurePosixPath(file.name).parts)]
+    if not shown:
+        raise SourceError(f"nothing is there: {path}", code="not-found")
+    return sorted(shown, key=lambda file: file.name)
+
+
+def _find_local(path: str) -> list[Found]:
+    if os.path.isfile(path):  # noqa: PTH113 - also a name with a bracket in it is a file first
+        return [Found(path, Path(path).name, Path(path).stat().st_size)]
+    if Path(path).is_dir():
+        root, names = Path(path), _matching(path, "**")
+    else:
+        root, pattern = _split(path)
+        names = _matching(str(root), pattern) if pattern else iter(())
+    files = ((root / name, name) for name in names)
+    return [
+        Found(str(file), PurePosixPath(*Path(name).parts).as_posix(), file.stat().st_size)
+        for file, name in files
+        if file.is_file()
+    ]
+
+
+def _matching(root: str, pattern: str) -> Iterator[str]:
+    return glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path's does not enter linked folders
+
+
+def _split(pattern: str) -> tuple[Path, str]:
+    """``a/b/*/c-*`` -> ``a/b`` and ``*/c-*``; the second is empty where nothing is to be matched."""
+    parts = Path(pattern).parts
+    first = next((number for number, part in enumerate(parts) if MAGIC.search(part)), len(parts))
+    return Path(*parts[:first]), str(Path(*parts[first:])) if first < len(parts) else ""
+
+
+def _find_url(url: str) -> list[Found]:
+    system, path = _system(url)
+    with _naming(url):
+        if MAGIC.search(path):
+            root = "/".join(path.split("/")[: next(n for n, part in enumerate(path.split("/")) if MAGIC.search(part))])
+            listed = system.glob(path, detail=True)
+        elif system.isfile(path):
+            root, listed = path.rpartition("/")[0], {path: system.info(path)}
+        else:
+            root, listed = path.rstrip("/"), system.find(path, detail=True)
+    given = url[: len(url) - len(path.rstrip("/")) + len(root)] if url.endswith(path.rstrip("/")) else ""
+    names = {name: name[len(root) :].lstrip("/") for name, told in listed.items() if told.get("type") != "directory"}
+    return [  # as the caller writes them, so that they can be compared: memory://a is also memory:///a
+        Found(f"{given}/{short}" if given else system.unstrip_protocol(name), short, listed[name].get("size"))
+        for name, short in names.items()
+    ]
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file."""
+    if not is_url(path):
+        return Path(path).is_file()
+    system, inner = _system(path)
+    with _naming(path):
+        return bool(system.isfile(inner))
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[IO[bytes]]:
+    """A file to read from and to seek in.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    try:
+        if is_url(path):
+            system, inner = _system(path)
+            file: IO[bytes] = system.open(inner, "rb")
+        else:
+            file = Path(path).open("rb")  # noqa: SIM115 - only opening it is tried
+    except FileNotFoundError as error:
+        raise SourceError(f"no such file: {path}", code="not-found") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be opened: {error.strerror or error}", code="unreadable") from error
+    with file:
+        yield file
+
+
+def read_text(path: str) -> str | None:
+    """A small file; None where there is none."""
+    try:
+        with open_file(path) as file:
+            return file.read().decode()
+    except SourceError as error:
+        if error.code == "not-found":
+            return None
+        raise
+
+
+@contextmanager
+def new_file(target: str) -> Iterator[Path]:
+    """A path to write to; what was written appears under ``target`` as a whole, or (after an error) not at all.
+
+    On a disk: a temporary file beside it, forced to the disk, renamed, and the folder forced to the disk too. On an
+    object store: one upload.
+
+    Raises:
+        AsrkitError: ``output``, it cannot be written.
+    """
+    try:
+        if is_url(target):
+            with tempfile.TemporaryDirectory(prefix="asrkit-") as folder:
+                whole = Path(folder, "whole")
+                yield whole
+                _upload(whole, target)
+        else:
+            yield from _renamed(Path(target))
+    except OSError as error:
+        raise AsrkitError(f"{target} cannot be written: {error.strerror or error}", code="output") from error
+
+
+def _renamed(target: Path) -> Iterator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{_machine()}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        temporary.replace(target)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _sync(target.parent, os.O_RDONLY)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what need not outlive the machine, in memory where it can be: commits cost nothing there.
+
+    What a killed process has left is removed by the next one.
+    """
+    shared = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
+    folder = shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
+    home = Path(folder, f"asrkit-shards-{getpass.getuser()}")
+    home.mkdir(mode=0o700, exist_ok=True)
+    sweep(str(home))
+    name = f".shard.{_machine()}.{os.getpid()}."
+    with tempfile.TemporaryDirectory(prefix=name, suffix=".partial", dir=home) as made:
+        yield Path(made)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot sync a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _upload(whole: Path, target: str) -> None:
+    system, inner = _system(target)
+    protocols = (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
+    if OBJECT_STORES.intersection(protocols):
+        system.put_file(str(whole), inner)
+        return
+    folder, _, name = inner.rpartition("/")
+    system.makedirs(folder, exist_ok=True)
+    temporary = f"{folder}/.{name}.{_machine()}.{os.getpid()}.{secrets.token_hex(4)}.partial"
+    system.put_file(str(whole), temporary)
+    system.mv(temporary, inner)
+
+
+def sweep(folder: str) -> None:
+    """Remove the temporary files of processes of this machine that are gone, and of others after a day."""
+    if is_url(folder) or not Path(folder).is_dir():
+        return
+    for path in list(Path(folder).rglob(".*.partial")):
+        parts = path.name.rsplit(".", 4)  # .name.parquet, machine, process, random, partial
+        if len(parts) != 5 or not parts[2].isdigit():
+            continue
+        with suppress(OSError):
+            is_own = parts[1] == _machine()
+            if (is_own and not _is_alive(int(parts[2]))) or time.time() - path.stat().st_mtime > ABANDONED:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # there the signal 0 is no question but a Ctrl-C
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _machine() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "localhost"
+
+
+def _system(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise SourceError(
+            f"nothing installed here opens {url.split(':')[0]}:// ({error})", code="no-filesystem"
+        ) from error
+    return system, path
+
+
+@contextmanager
+def _naming(url: str) -> Iterator[None]:
+    """A service's error says which address it is about; its own text may hold secrets."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(f"nothing is there: {url}", code="not-found") from error
+    except OSError as error:
+        raise SourceError(
+            f"{url} could not be reached ({type(error).__name__}); check the address and the credentials",
+            code="unreachable",
+        ) from None

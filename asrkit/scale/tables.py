@@ -1,0 +1,206 @@
+"""A shard's rows in pieces that fit into memory, and the columns that go out with them. Arrow only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from ..errors import ColumnError, SourceError
+from .storage import open_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ENDINGS", "Table", "cells_of", "holds_sound", "open_table", "without_sound"]
+
+ENDINGS = frozenset({".csv", ".parquet", ".tsv"})
+PIECE_ROWS = 4_096  # a piece is worked on from the longest clip to the shortest
+PIECE_BYTES = 128 * 2**20  # of one piece, where the table holds the sound itself
+READ_ROWS = 64  # read at once where the table holds the sound itself
+BUFFER = 2**20  # bytes read ahead of a column, in place of all of a row group
+CSV_ROWS = 20_000
+
+
+class Table:
+    """A table that is read from front to back, never whole.
+
+    Args:
+        schema: Arrow's, of all columns.
+        rows: how many there are.
+        pieces: in order, each of at most ``PIECE_ROWS`` rows and about ``PIECE_BYTES``.
+    """
+
+    def __init__(self, schema: pa.Schema, rows: int, pieces: Iterator[pa.Table]) -> None:
+        self.schema, self.rows, self.pieces = schema, rows, pieces
+
+    def check(self, name: str, path: str) -> None:
+        """There is exactly one column of this name.
+
+        Raises:
+            ColumnError: there is none, or there are several.
+        """
+        count = self.schema.names.count(name)
+        if count != 1:
+            columns = ", ".join(map(repr, self.schema.names)) or "none"
+            what = "no column" if not count else f"{count} columns"
+            raise ColumnError(f"{path} has {what} {name!r}; it has {columns}")
+
+
+@contextmanager
+def open_table(path: str, sound: str | None = None) -> Iterator[Table]:
+    """A Parquet, CSV or TSV; ``sound`` is the column that may hold whole recordings.
+
+    Raises:
+        SourceError: it cannot be opened, or is no such table. Also while its pieces are read.
+    """
+    with open_file(path) as file:
+        with _naming(path):
+            table = _parquet(file, path, sound) if path.lower().endswith(".parquet") else _separated(file, path)
+        yield table
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as a table: {_first_line(error)}", code="unreadable") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _parquet(file: IO[bytes], path: str, sound: str | None) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Buffered and not ahead: else all of a row group's sound would lie in memory at once.
+    parquet = pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)
+    schema = parquet.schema_arrow
+    held = sound in schema.names and holds_sound(schema.field(sound).type)
+
+    def pieces() -> Iterator[pa.Table]:
+        waiting: list[pa.RecordBatch] = []
+        rows = size = 0
+        most = READ_ROWS if held else PIECE_ROWS
+        # One row group after the other: a reader of several holds a page of the last one while it reads the next.
+        batches = (
+            batch
+            for group in range(parquet.metadata.num_row_groups)
+            for batch in parquet.iter_batches(batch_size=most, row_groups=[group])
+        )
+        while True:
+            with _naming(path):
+                batch = next(batches, None)
+            if waiting and (batch is None or rows + batch.num_rows > PIECE_ROWS or size >= PIECE_BYTES):
+                whole, rows, size = [pa.Table.from_batches(waiting, schema)], 0, 0
+                waiting.clear()
+                yield whole.pop()  # nothing here holds it while it is worked on
+            if batch is None:
+                return
+            waiting.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+
+    return Table(schema, parquet.metadata.num_rows, pieces())
+
+
+def _separated(file: IO[bytes], path: str) -> Table:
+    """Read twice: what a column holds is known only after its last row."""
+    import pyarrow as pa
+
+    fields: dict[str, str] = {}
+    rows = 0
+    for chunk in _chunks(file, path, None):
+        rows += len(chunk)
+        for name in chunk.columns:
+            fields[str(name)] = _wider(fields.get(str(name)), chunk[name])
+    types = {name: kind or "str" for name, kind in fields.items()}
+    arrow = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
+    schema = pa.schema([(name, arrow[kind]) for name, kind in types.items()])
+
+    def pieces() -> Iterator[pa.Table]:
+        file.seek(0)
+        for chunk in _chunks(file, path, {name: object if kind == "str" else kind for name, kind in types.items()}):
+            for at in range(0, len(chunk), PIECE_ROWS):
+                yield pa.Table.from_pandas(chunk.iloc[at : at + PIECE_ROWS], schema, preserve_index=False)
+
+    return Table(schema, rows, pieces())
+
+
+def _chunks(file: IO[bytes], path: str, types: Any) -> Iterator[Any]:
+    import pandas as pd
+
+    separator = "\t" if path.lower().endswith(".tsv") else ","
+    try:
+        with pd.read_csv(  # an empty cell is missing; "None", "NA" and "null" are words
+            file, sep=separator, keep_default_na=False, na_values=[""], dtype=types, chunksize=CSV_ROWS
+        ) as reader:
+            yield from reader
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' own are ValueErrors
+        raise SourceError(f"{path} cannot be read as a table: {_first_line(error)}", code="unreadable") from error
+
+
+def _wider(before: str | None, column: Any) -> str:
+    """What holds both: the kind so far (None at the beginning, "" for missing cells alone) and these rows."""
+    if not column.notna().any():
+        return {"int64": "float64", "bool": "str"}.get(before or "", before or "")
+    kind = str(column.dtype)
+    kind = kind if kind in ("int64", "float64", "bool") else "str"
+    if before is None or before == kind:
+        return kind
+    if before == "":  # nothing but missing cells so far, which whole numbers cannot be
+        return {"int64": "float64", "bool": "str"}.get(kind, kind)
+    return "float64" if {before, kind} == {"int64", "float64"} else "str"
+
+
+def holds_sound(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds recordings themselves, not where they lie."""
+    import pyarrow.types as is_
+
+    return not (is_.is_string(kind) or is_.is_large_string(kind) or is_.is_null(kind) or is_.is_dictionary(kind))
+
+
+def cells_of(column: pa.ChunkedArray) -> list[object]:
+    """A column's cells, as ``asrkit.source`` knows them; arrays of samples without a Python number for each."""
+    import pyarrow.types as is_
+
+    kind = column.type
+    if not (is_.is_struct(kind) and "array" in [kind.field(n).name for n in range(kind.num_fields)]):
+        return list(column.to_pylist())
+    cells: list[object] = []
+    for scalar in (scalar for chunk in column.chunks for scalar in chunk):
+        if not scalar.is_valid or not scalar["array"].is_valid:
+            cells.append(None if not scalar.is_valid else scalar.as_py())
+            continue
+        rest = {name: scalar[name].as_py() for name in scalar if name != "array"}
+        cells.append({**rest, "array": _numbers(scalar["array"].values)})
+    return cells
+
+
+def _numbers(values: Any) -> Any:
+    """Shape ``(n,)``, or ``(channels, n)`` of a list of lists."""
+    import numpy as np
+
+    if hasattr(values, "flatten") and hasattr(values, "offsets"):
+        return np.stack([_numbers(row.values) for row in values])
+    return values.to_numpy(zero_copy_only=False)
+
+
+def without_sound(table: pa.Table, audio: str) -> pa.Table:
+    """The table without recordings: a column of them goes, one of dicts with paths keeps the paths."""
+    import pyarrow as pa
+    import pyarrow.types as is_
+
+    at = table.schema.get_field_index(audio)
+    kind = table.schema.field(at).type
+    if not holds_sound(kind):
+        return table
+    if is_.is_struct(kind) and (n := kind.get_field_index("path")) >= 0 and not holds_sound(kind.field(n).type):
+        paths = [chunk.field("path") for chunk in table.column(at).chunks]
+        return table.set_column(at, audio, pa.chunked_array(paths, kind.field(n).type))
+    return table.remove_column(at)
