@@ -23,37 +23,60 @@ if TYPE_CHECKING:  # editors and mypy see the real ones ...
     from .backends.workers_ai import WorkersAI
     from .batch import Failure, transcribe
     from .costs import estimate
+    from .evaluate.annotators import agreement
+    from .labels import read_labels
+    from .scale.files import transcribe_files, transcribe_shard
+    from .scale.planning import plan
     from .transcript import Segment, Transcript, Word
+    from .widgets.browser import Browser
+    from .widgets.labeler import Labeler
+    from .widgets.player import Player
 
 _LAZY = {  # ... Python imports them on first use
     "Audio": ".audio",
     "Backend": ".backends.base",
+    "Browser": ".widgets.browser",
     "Canned": ".backends.canned",
     "Failure": ".batch",
+    "Labeler": ".widgets.labeler",
     "Pipeline": ".backends.pipeline",
+    "Player": ".widgets.player",
     "Segment": ".transcript",
     "Transcript": ".transcript",
     "Whisper": ".backends.whisper",
     "Word": ".transcript",
     "WorkersAI": ".backends.workers_ai",
+    "agreement": ".evaluate.annotators",
     "estimate": ".costs",
+    "read_labels": ".labels",
+    "plan": ".scale.planning",
     "transcribe": ".batch",
+    "transcribe_files": ".scale.files",
+    "transcribe_shard": ".scale.files",
 }
 
 __version__ = VERSION
 __all__ = [
     "Audio",
     "Backend",
+    "Browser",
     "Canned",
     "Failure",
+    "Labeler",
     "Pipeline",
+    "Player",
     "Segment",
     "Transcript",
     "Whisper",
     "Word",
     "WorkersAI",
+    "agreement",
     "estimate",
+    "plan",
+    "read_labels",
     "transcribe",
+    "transcribe_files",
+    "transcribe_shard",
 ]
 
 

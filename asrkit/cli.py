@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .errors import AsrkitError, BackendError, OptionError
+from .containers import AUDIO_ENDINGS
+from .errors import AsrkitError, BackendError, JournalError, OptionError
 from .evaluate import command as evaluate_command
+from .journal import command as journal_command
+from .scale import command as scale_command
 from .serve import command as serve_command
 
 if TYPE_CHECKING:
@@ -20,11 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-AUDIO_ENDINGS = frozenset(
-    {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
-    | {".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".sph", ".spx", ".tta", ".voc", ".w64"}
-    | {".wav", ".webm", ".wma", ".wmv", ".wv"}
-)
 TABLES = frozenset({".csv", ".tsv", ".parquet"})
 CAPTIONS = ("srt", "vtt")
 
@@ -82,8 +80,27 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a further option of the model, such as vad_filter=true; may be repeated",
     )
+    transcribe.add_argument(
+        "--isolate", action="store_true", help="decode in processes of their own: for files that nobody can vouch for"
+    )
+    transcribe.add_argument(
+        "--allow-private-urls", action="store_true", help="URLs may lead to addresses that are not public"
+    )
     transcribe.add_argument("--gateway", help="name of an AI Gateway in front of Workers AI")
     transcribe.add_argument("--max-cost", type=float, metavar="DOLLARS", help="never spend more than this")
+    transcribe.add_argument(
+        "--journal",
+        metavar="PATH",
+        help="file in which finished rows are kept, so that the same command goes on after a crash; else one in the "
+        "user's cache, for models whose text depends on nothing unknown",
+    )
+    transcribe.add_argument("--no-journal", action="store_true", help="keep nothing, recall nothing")
+    transcribe.add_argument("--retry-failed", action="store_true", help="also rows whose audio is known to be broken")
+    transcribe.add_argument(
+        "--no-resend",
+        action="store_true",
+        help="do not send paid requests again that were never answered and may have been billed",
+    )
     transcribe.add_argument("--dry-run", action="store_true", help="say what it would cost, and do nothing")
     transcribe.add_argument("--audio", default="path", help="column of a table that holds the audio (%(default)s)")
     transcribe.add_argument("--into", default="hypothesis", help="name of the new column (%(default)s)")
@@ -96,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     transcribe.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
     transcribe.set_defaults(run=_transcribe)
+
+    scale_command.add_commands(commands, _further_options)
+    journal_command.add_command(commands)
 
     models = commands.add_parser("models", help="models on this machine, and what the others need")
     models.set_defaults(run=_models)
@@ -135,6 +155,8 @@ def _transcribe(options: argparse.Namespace) -> int:
 
         print(estimate(table, options.audio, model=options.model, progress=not options.quiet))
         return 0
+    if options.journal and options.no_journal:
+        raise OptionError("expected --journal PATH or --no-journal, not both")
     _refuse_overwriting(options, wanted)
     is_remote = options.model.startswith("@cf/")
     backend = from_model(
@@ -165,8 +187,10 @@ def _transcribe(options: argparse.Namespace) -> int:
 def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Iterator[Outcome]:
     """One outcome a row. After Ctrl-C those that are done, so that they are written like any other."""
     from .batch import NOT_REACHED, transcribe_cells
+    from .journal.place import chosen
 
     by_row = options.language is not None and options.language in table.columns
+    journal = False if options.no_journal else options.journal
     done: dict[int, Outcome] = {}
     given = 0
     try:
@@ -175,13 +199,21 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             backend,
             languages=table[options.language].tolist() if by_row else None,
             progress=not options.quiet,
+            journal=journal,
+            retry_failed=options.retry_failed,
+            resend_unsettled=not options.no_resend,
+            isolate=options.isolate,
+            allow_private_urls=options.allow_private_urls,
             done=done.__setitem__,
         ):
             yield outcome
             given += 1
-    except (KeyboardInterrupt, BackendError) as stopped:
-        why = f"{stopped}; " if isinstance(stopped, BackendError) else ""
-        options.stopped = f"stopped: {why}{len(done):,} of {len(table):,} rows are done and written"
+    except (KeyboardInterrupt, BackendError, JournalError) as stopped:
+        if isinstance(stopped, JournalError) and not done:
+            raise
+        why = f"{stopped}; " if isinstance(stopped, AsrkitError) else ""
+        goes_on = "" if chosen(journal, backend) is None else "; the same command goes on from there"
+        options.stopped = f"stopped: {why}{len(done):,} of {len(table):,} rows are done and written{goes_on}"
         yield from (done.get(number, NOT_REACHED) for number in range(given, len(table)))
 
 

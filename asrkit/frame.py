@@ -11,14 +11,19 @@ from . import batch
 from .backends import from_model
 from .backends.base import Backend, Remote
 from .columns import column_of
-from .errors import AsrkitError, BackendError, ColumnError, Interrupted, OptionError
+from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
+from .journal import place
 from .transcript import Transcript
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from .evaluate.comparison import Comparison
     from .normalizers import Normalizer
+    from .widgets.browser import Browser
+    from .widgets.labeler import Labeler
+    from .widgets.player import Player
 
 __all__ = ["FrameAsr", "SeriesAsr"]
 
@@ -48,6 +53,18 @@ class SeriesAsr:
         frame = FrameAsr(self._cells.rename("audio").to_frame())
         return frame.transcribe("audio", model=model, **options)["hypothesis"]
 
+    def play(self, row: Hashable = None, *, channel: int | None = None) -> Player:
+        """Hear one cell in a notebook, with its waveform and, if asked for, its spectrogram.
+
+        Args:
+            row: its index label; None is the first.
+            channel: take this one (from 0) instead of the average of all.
+
+        Raises:
+            ColumnError: the index has no such row, or several.
+        """
+        return FrameAsr(self._cells.rename("audio").to_frame()).play("audio", row, channel=channel)
+
 
 @pd.api.extensions.register_dataframe_accessor("asr")
 class FrameAsr:
@@ -70,6 +87,11 @@ class FrameAsr:
         overwrite: bool = False,
         errors: str = "column",
         progress: bool = True,
+        journal: object = None,
+        retry_failed: bool = False,
+        resend_unsettled: bool = True,
+        isolate: bool = False,
+        allow_private_urls: bool = False,
         dry_run: bool = False,
         **options: Any,
     ) -> pd.DataFrame:
@@ -88,6 +110,16 @@ class FrameAsr:
             overwrite: replace columns that are there already.
             errors: ``column``, or ``raise`` at the first row that fails.
             progress: show a bar.
+            journal: the file in which finished rows are kept at once, so that the same call goes on after a crash and
+                the same audio is not heard twice. None is one in the user's cache folder, for models whose text
+                depends on nothing that asrkit does not know: Whisper and ``@cf/...``. A path takes every model's;
+                False none.
+            retry_failed: try rows again whose audio is known to be broken, or that made the process crash.
+            resend_unsettled: send paid requests again that were never answered, and may have been billed; False gives
+                the error ``unsettled`` instead.
+            isolate: decode in processes of their own, so that a file that crashes or hangs the decoder costs one row;
+                for files that nobody can vouch for.
+            allow_private_urls: URLs may lead to addresses that are not public, such as those of this network.
             dry_run: transcribe nothing; give an ``Estimate`` of what it would cost.
             options: for the model, such as ``device``, ``timestamps`` or ``prompt``, see ``asrkit.Whisper``; or
                 ``max_cost``, ``gateway`` and the like, see ``asrkit.WorkersAI``.
@@ -101,7 +133,9 @@ class FrameAsr:
             OptionError, WeightsError, CredentialsError: before any work.
             BackendError: every further row would fail, such as when a quota is spent; its ``partial`` is the frame
                 with what was done.
-            Interrupted: Ctrl-C; its ``partial`` is the frame with what was done.
+            JournalError: the journal cannot be written; its ``partial`` is the frame with what was done.
+            Interrupted: Ctrl-C, which finishes the batch in hand (a second one does not), or SIGTERM; its ``partial``
+                is the frame with what was done.
         """
         frame = self._frame
         if dry_run:
@@ -121,6 +155,7 @@ class FrameAsr:
         backend = from_model(model, **options)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, batch.Outcome] = {}
+        waited: list[float] = []  # by the runs that have heard what the journal answers
         running = batch.transcribe_cells(
             cells,
             backend,
@@ -130,25 +165,37 @@ class FrameAsr:
             channel=channel,
             errors=errors,
             progress=progress,
+            journal=journal,
+            retry_failed=retry_failed,
+            resend_unsettled=resend_unsettled,
+            isolate=isolate,
+            allow_private_urls=allow_private_urls,
             label=lambda row: frame.index[row],
             done=done.__setitem__,
+            recalled=waited.append,
         )
         try:
             for _ in running:
                 pass
         except KeyboardInterrupt:
+            is_kept = place.chosen(journal, backend) is not None
             stopped = Interrupted(
                 f"stopped: {len(done):,} of {len(frame):,} rows are done; the frame with them is this error's .partial"
+                + (", and the same call goes on from there" if is_kept else "")
             )
             stopped.partial = _joined(frame, done, new, backend, into, details)
             raise stopped from None
         except AsrkitError as error:
             error.partial = _joined(frame, done, new, backend, into, details)
             count = sum(not _is_interrupted(outcome) for outcome in done.values())
-            if isinstance(error, BackendError) and error.stops_run and count:
+            if count and (isinstance(error, JournalError) or (isinstance(error, BackendError) and error.stops_run)):
                 error.args = (f"{error} ({count:,} of {len(frame):,} rows are done: this error's .partial)",)
             raise
-        return _joined(frame, done, new, backend, into, details)
+        result = _joined(frame, done, new, backend, into, details)
+        if waited:
+            told = {"rows": len(waited), "seconds": sum(waited)}
+            result.attrs["asrkit_journal"] = {**frame.attrs.get("asrkit_journal", {}), into: told}
+        return result
 
     def score(
         self,
@@ -256,6 +303,7 @@ class FrameAsr:
         block: Hashable | None = None,
         language: str | None = None,
         progress: bool = True,
+        journal: object = None,
         **options: Any,
     ) -> Comparison:
         """Transcribe with several models and compare them: error rate, RTFx, price for an hour of audio, failures.
@@ -268,6 +316,7 @@ class FrameAsr:
             block: the column with what is independent, such as the speaker.
             language: a code, or a column with one a row, for the models that can be told.
             progress: show bars.
+            journal: as for ``transcribe``. RTFx is that of the runs in which the texts were made.
             options: as for ``score``.
 
         Raises:
@@ -284,7 +333,155 @@ class FrameAsr:
             block=block,
             language=language,
             progress=progress,
+            journal=journal,
             compare_options=options,
+        )
+
+    def play(
+        self,
+        audio: Hashable,
+        row: Hashable = None,
+        *,
+        reference: Hashable | None = None,
+        hypothesis: Hashable | None = None,
+        segments: Hashable | None = None,
+        start: Hashable | None = None,
+        end: Hashable | None = None,
+        channel: int | None = None,
+        language: str | None = None,
+        normalizer: str | Callable[[str], str] | Normalizer = "auto",
+        unit: str = "auto",
+        unsure: float = 0.5,
+    ) -> Player:
+        """Hear one row in a notebook: its waveform, its words as they are spoken, and where they are wrong.
+
+        Args:
+            audio: the column with the audio.
+            row: the index label of the row; None is the first.
+            reference: the column with what was said, to align the hypothesis with.
+            hypothesis: the column with what was recognised; by itself ``hypothesis`` where there is one.
+            segments: the column with words and their times; by itself ``<hypothesis>_segments`` where there is one,
+                which ``transcribe(details=True)`` gives.
+            start: the column with the first second that is wanted.
+            end: the column with the second to stop before.
+            channel: take this one (from 0) instead of the average of all.
+            language, normalizer, unit: as for ``score``.
+            unsure: words whose confidence is less are marked.
+
+        Raises:
+            ColumnError: there is no such column, or the index has no such row, or several.
+
+        >>> import numpy as np
+        >>> df = pd.DataFrame({"audio": [(np.zeros(8_000), 8_000)], "text": ["so it is"], "hypothesis": ["so it was"]})
+        >>> df.asr.play("audio", 0, reference="text").aligned.counts.errors
+        1
+        """
+        from .widgets.player import play
+
+        return play(
+            self._frame,
+            audio,
+            row,
+            reference=reference,
+            hypothesis=hypothesis,
+            segments=segments,
+            start=start,
+            end=end,
+            channel=channel,
+            language=language,
+            normalizer=normalizer,
+            unit=unit,  # type: ignore[arg-type]  # checked there
+            unsure=unsure,
+        )
+
+    def browse(
+        self,
+        audio: Hashable | None = None,
+        *,
+        reference: Hashable,
+        hypotheses: Sequence[Hashable],
+        by: Hashable | Sequence[Hashable] | None = None,
+        **options: Any,
+    ) -> Browser:
+        """Look through many rows and systems in a notebook: sorted, searched, filtered, aligned, and heard.
+
+        Args:
+            audio: the column with the audio; None: there is nothing to hear.
+            reference: the column with what was said.
+            hypotheses: the columns with what each system recognised.
+            by: columns whose values can be chosen; by themselves those with few values.
+            options: ``duration``, a column of seconds; ``start``, ``end`` and ``channel`` as for ``play``;
+                ``language``, ``normalizer``, ``unit``, ``dialect`` and ``failed`` as for ``score``.
+
+        Raises:
+            ColumnError, OptionError: there is no such column, or nothing to compare.
+
+        >>> df = pd.DataFrame({"text": ["a ship", "so it is"], "tiny": ["a sheep", "so it is"]})
+        >>> df.asr.browse(reference="text", hypotheses=["tiny"]).found.index.tolist()
+        [0, 1]
+        """
+        from .widgets.browser import browse
+
+        return browse(self._frame, audio, reference=reference, hypotheses=hypotheses, by=by, **options)
+
+    def label(
+        self,
+        audio: Hashable,
+        *,
+        hypothesis: Hashable | None = "hypothesis",
+        journal: str | os.PathLike[str] = "labels.jsonl",
+        into: str = "corrected",
+        annotator: str | None = None,
+        systems: Sequence[Hashable] = (),
+        order: Any = None,
+        where: Any = None,
+        rows: Sequence[Hashable] | None = None,
+        show: Sequence[Hashable] = (),
+        **options: Any,
+    ) -> Labeler:
+        """Listen to the rows and correct their texts, in a notebook and with keys alone; nothing is lost.
+
+        Args:
+            audio: the column with the audio.
+            hypothesis: the column whose text is to be corrected; None begins with empty texts.
+            journal: the file that keeps the labels, made if it is not there. One for each annotator.
+            into: name of the new column in the labeler's ``.frame``.
+            annotator: who labels; by itself the name of the account.
+            systems: columns with what other systems heard, shown beside the text.
+            order: ``disagreement`` (of the systems), ``confidence``, ``duration``, a column, or a function of the
+                frame.
+            where: which rows: a mask, a column of booleans, or a function of the frame.
+            rows: index labels of the rows, in their order.
+            show: columns that are shown with each clip.
+            options: ``reasons``, ``start``, ``end``, ``channel``, ``language``, ``normalizer``; see
+                ``asrkit.Labeler``.
+
+        Raises:
+            ColumnError, OptionError: there is no such column, or nothing to label.
+            LabelsError: the journal cannot be written, is in use, or is about other data.
+
+        >>> import numpy as np, tempfile
+        >>> df = pd.DataFrame({"audio": [(np.zeros(8_000), 8_000)], "hypothesis": ["the bat"]})
+        >>> labeler = df.asr.label("audio", journal=tempfile.mkdtemp() + "/labels.jsonl")
+        >>> labeler.accept(0, "the cat")
+        >>> labeler.frame["corrected"].tolist()
+        ['the cat']
+        """
+        from .widgets.labeler import Labeler
+
+        return Labeler(
+            self._frame,
+            audio,
+            hypothesis=hypothesis,
+            journal=journal,
+            into=into,
+            annotator=annotator,
+            systems=systems,
+            order=order,
+            where=where,
+            rows=rows,
+            show=show,
+            **options,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -36,17 +35,6 @@ TURBO = "@cf/openai/whisper-large-v3-turbo"
 NOVA = "@cf/deepgram/nova-3"
 SAID = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 POLICY = "default-src 'self'; media-src blob:; connect-src 'self'"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 LATE = 60_000  # ms after which something is taken not to happen
 expect.set_options(timeout=LATE)
 
@@ -93,22 +81,16 @@ def spoken(recordings: pd.DataFrame) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(spoken: str) -> Iterator[Any]:
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium here; CHROMIUM names one")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program,
-            headless=True,
-            args=[*FLAGS, f"--use-file-for-fake-audio-capture={spoken}%noloop"],
-        )
-        yield started
-        started.close()
+def chromium_flags(spoken: str) -> list[str]:
+    return [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}%noloop",
+    ]
 
 
 @pytest.fixture
-def open_page(browser) -> Iterator[Callable[..., Any]]:
+def open_page(chromium) -> Iterator[Callable[..., Any]]:
     """Opens the page, under a strict policy; in the end nothing may have been wrong with it.
 
     Wrong are: a script's error, a message of the browser about one or about the policy, a request that leaves the
@@ -118,7 +100,7 @@ def open_page(browser) -> Iterator[Callable[..., Any]]:
     wrong: list[str] = []
 
     def opened(url: str, **options: Any) -> Any:
-        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+        context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(LATE)

@@ -21,7 +21,7 @@ from .tokens import Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "score"]
+__all__ = ["compare", "languages_of", "score", "texts_of"]
 
 SPEAKERS = ("speaker", "speaker_id", "spk", "client_id")  # what data sets call the column
 LANGUAGES = ("language", "lang", "locale")
@@ -46,7 +46,7 @@ def score(
 ) -> Any:
     """A ``Score`` of one column of texts, or with ``by`` a frame of slices; see ``DataFrame.asr.score``."""
     options = {"confidence": confidence, "replicates": replicates, "seed": seed}
-    texts = _texts(frame, reference, [hypothesis], language, normalizer, unit, failed)
+    texts = texts_of(frame, reference, [hypothesis], language, normalizer, unit, failed)
     whole = _score(frame, texts, str(hypothesis), block, dialect, options)
     if by is None:
         return whole
@@ -77,7 +77,7 @@ def compare(
     if isinstance(hypotheses, str):
         raise OptionError(f"expected a list of columns to compare, got {hypotheses!r}; score() is for one")
     options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
-    texts = _texts(frame, reference, hypotheses, language, normalizer, unit, failed)
+    texts = texts_of(frame, reference, hypotheses, language, normalizer, unit, failed)
     scores = [_score(frame, texts, str(name), block, dialect, options) for name in hypotheses]
     blocks = _blocks(frame, block, texts)
     sliced = None
@@ -92,7 +92,7 @@ def compare(
     return compare_scores(scores, blocks=blocks, slices=sliced, failures=failures, paths=paths, **options)
 
 
-def _texts(
+def texts_of(
     frame: pd.DataFrame,
     reference: Hashable,
     hypotheses: Sequence[Hashable],
@@ -101,18 +101,19 @@ def _texts(
     unit: Unit | Literal["auto"],
     failed: Failed,
 ) -> Texts:
+    """Columns of a frame, made comparable."""
     return comparable(
         column_of(frame, reference),
         {str(name): column_of(frame, name) for name in hypotheses},
         labels=frame.index.tolist(),
         normalizer=normalizer,
-        languages=_languages(frame, hypotheses, language),
+        languages=languages_of(frame, hypotheses, language),
         unit=unit,
         failed=failed,
     )
 
 
-def _languages(frame: pd.DataFrame, hypotheses: Sequence[Hashable], language: str | None) -> Any:
+def languages_of(frame: pd.DataFrame, hypotheses: Sequence[Hashable], language: str | None) -> Any:
     """Of the rows: what is told, a column of it, what the recogniser was told or found out."""
     if language is not None:
         return column_of(frame, language) if language in frame.columns else language

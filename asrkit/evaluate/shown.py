@@ -26,6 +26,12 @@ class Shown:
         """A page that stands alone, written to ``path``; see ``report.report``."""
         return str(_module("report").report(self, path, **options))
 
+    def browse(self, frame: Any = None, audio: Any = None, **options: Any) -> Any:
+        """Look through its rows in a notebook; see ``widgets.browser.browse_scores`` for the arguments."""
+        paths = getattr(self, "paths", None) if frame is None else None
+        scores = list(getattr(self, "scores", [self]))
+        return import_module("asrkit.widgets.browser").browse_scores(scores, frame, audio, paths=paths, **options)
+
     def to_json(self, path: str | Path | None = None, *, rows: bool = True) -> str:
         """Everything that is needed to make it again and to trace it; see ``record.to_json``."""
         return str(_module("record").to_json(self, path, rows=rows))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,12 @@ from .markup import MINUS, Html, direction, element, joined, named, shortened
 from .score import Score, percent, rows_told, trace
 from .tokens import tokenize, unit_for
 
+if TYPE_CHECKING:
+    from .annotators import Agreement
+
 __all__ = [
     "STYLE",
+    "agreement_view",
     "aligned",
     "alignments_of",
     "between",
@@ -28,12 +32,14 @@ __all__ = [
     "confusions_table",
     "differences_table",
     "interval_bar",
+    "kept_edits",
     "legend",
     "notable",
     "probabilities",
     "row_card",
     "score_view",
     "scores_table",
+    "shares",
     "significance_table",
     "table",
     "warnings_of",
@@ -294,7 +300,7 @@ def aligned(alignment: Alignment, *, unit: str = "word", language: str | None = 
         limit: edits to show; of a longer row, the errors and the words near them.
     """
     ops = alignment.ops
-    kept = _kept([op[0] for op in ops], limit)
+    kept = kept_edits([op[0] for op in ops], limit)
     parts: list[Html] = []
     previous, skipped, wrong = "", 0, 0
 
@@ -324,7 +330,7 @@ def aligned(alignment: Alignment, *, unit: str = "word", language: str | None = 
     return element("p", *parts, class_="ak-line", dir=way, lang=_language(language))
 
 
-def _kept(kinds: Sequence[str], limit: int | None) -> list[bool]:
+def kept_edits(kinds: Sequence[str], limit: int | None) -> list[bool]:
     """Which edits of a long row are shown: errors and what is near them, up to a number."""
     if limit is None or len(kinds) <= limit:
         return [True] * len(kinds)
@@ -537,6 +543,93 @@ def comparison_view(comparison: Comparison) -> Html:
     return _framed(parts)
 
 
+def agreement_view(found: Agreement) -> Html:
+    """What a notebook shows for the agreement of annotators."""
+    queue = found.disagreements
+    pairs = [
+        [
+            joined(named(pair.first), " and ", named(pair.second)),
+            f"{pair.rows:,}",
+            percent(pair.wer),
+            percent(pair.cer),
+            f"{pair.words.errors:,}",
+        ]
+        for pair in found.pairs
+    ]
+    each = [
+        [
+            named(name),
+            f"{int(row['rows']):,}",
+            percent(row["wer"]),
+            percent(row["cer"]),
+            _number(row["alpha_of_the_others"], "{:.3f}"),
+        ]
+        for name, row in found.by_annotator.iterrows()
+    ]
+    parts: list[object] = [
+        element(
+            "p",
+            "Krippendorff's alpha ",
+            element("strong", _number(found.alpha, "{:.3f}")),
+            f" · WER between annotators {percent(found.wer)} · {len(found.rows):,} rows in common",
+            class_="ak-head",
+        ),
+        table(["annotators", "rows", "WER", "CER", "errors"], pairs, heads=True),
+        table(["annotator", "rows", "WER to all others", "CER", "alpha of the others alone"], each, heads=True)
+        if len(each) > 2
+        else None,
+    ]
+    if found.slices is not None:
+        names = [str(name) for name in found.slices.columns]
+        cells = [
+            [
+                percent(cell)
+                if name in ("wer", "cer")
+                else _number(cell, "{:.3f}")
+                if name == "alpha"
+                else f"{cell:,}"
+                if name == "rows"
+                else named(cell)
+                for name, cell in zip(names, row, strict=True)
+            ]
+            for row in found.slices.itertuples(index=False)
+        ]
+        parts.append(table([{"wer": "WER", "cer": "CER"}.get(name, name) for name in names], cells, heads=True))
+    if len(queue):
+        parts.append(element("p", element("strong", f"Rows to decide ({min(SHOWN, len(queue))} of {len(queue):,})")))
+        parts += [_decision(found.annotators, label, row) for label, row in queue.head(SHOWN).iterrows()]
+    single = f"; {found.single:,} rows were labelled once and are left out" if found.single else ""
+    parts.append(
+        element(
+            "p",
+            f"Alpha is nominal, over aligned words (Krippendorff 2011); normalizer {found.normalizer}{single}. "
+            "The rows to decide are .disagreements, which goes back into a labeler.",
+            class_="ak-note",
+        )
+    )
+    return _framed(parts)
+
+
+def _decision(annotators: Sequence[str], label: object, row: Any) -> Html:
+    """A row on which annotators differ, with the text of each."""
+    lines: list[Html] = []
+    for name in annotators:
+        text, status = row[f"text_{name}"], row[f"status_{name}"]
+        if not isinstance(text, str):
+            continue
+        told = f" · {status}" if isinstance(status, str) and status != "accepted" else ""
+        lines.append(element("p", named(name), element("span", told), class_="ak-name"))
+        lines.append(element("p", shortened(text, 6 * LIMIT), class_="ak-line", dir=direction(text)))
+    count = int(row["differences"])
+    head = f" · {count:,} place{'' if count == 1 else 's'} on which they differ"
+    return element(
+        "div",
+        element("p", element("strong", "row ", element("bdi", shortened(label, 80))), head),
+        *lines,
+        class_="ak-row",
+    )
+
+
 def shown_differences(comparison: Comparison) -> list[Difference]:
     """All pairs, or where they are many those with the best system."""
     if len(comparison.differences) <= 3:
@@ -577,13 +670,13 @@ def _framed(parts: Sequence[object]) -> Html:
 
 
 def probabilities(score: Score) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The confidence of each row in [0, 1], NaN where there is none.
+    """The confidence of each row in [0, 1], NaN where there is none."""
+    return np.full(len(score.texts.rows), np.nan) if score.confidence is None else shares(score.confidence)
 
-    What is never above 0 is a mean log-probability, as ``Transcript`` has it.
-    """
-    if score.confidence is None:
-        return np.full(len(score.texts.rows), np.nan)
-    told = np.asarray(score.confidence, np.float64)
+
+def shares(confidence: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Confidences in [0, 1]. What is never above 0 is a mean log-probability, as ``Transcript`` has it."""
+    told = np.asarray(confidence, np.float64)
     known = told[np.isfinite(told)]
     is_log = known.size and known.max() <= 0
     return np.clip(np.exp(told) if is_log else told, 0.0, 1.0)
