@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Progress"]
+__all__ = ["DELAY", "REDRAW", "Progress", "new_bar", "redraw"]
 
 DELAY = 2.0  # seconds before a bar is shown: what is faster needs none
 REDRAW, HEARTBEAT = 0.2, 1.0  # seconds between two drawings: while things happen, and while a batch is long
 REDRAW_IN_LOG = 30.0  # where each drawing is a line that stays
+SIZE = {"ncols": 100, "nrows": 24}  # of a terminal that does not know its own
 ROW_COST = 6.0  # a row costs about as much as this many seconds of audio beside its own
 
 
@@ -52,15 +54,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.enabled:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
-                total=1.0,
-                delay=DELAY,
-                desc=self.description,
-                bar_format="{desc} {percentage:3.0f}%|{bar}| {unit}",
-                unit="",
-            )
+            self._bar = new_bar(1.0, self.description)
             if not hasattr(self._bar, "container") and not sys.stderr.isatty():  # neither a widget nor a terminal
                 self._every = REDRAW_IN_LOG
             threading.Thread(target=self._beat, name="asrkit-progress", daemon=True).start()
@@ -165,9 +159,31 @@ class Progress:
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         share = 1.0 if self.done == self.rows else min(1.0, self._work / self._whole) if self._whole else 0.0
-        self._bar.unit = ", ".join(parts)
-        self._bar.n = max(self._bar.n, share)
-        self._bar.refresh()
+        redraw(self._bar, max(self._bar.n, share), ", ".join(parts))
+
+
+def new_bar(total: float, description: str) -> Any:
+    """A bar of tqdm's for a terminal or a notebook, not yet shown: ``redraw`` does."""
+    from tqdm.auto import tqdm
+
+    size: dict[str, Any] = SIZE if _has_no_size() else {}
+    form = "{desc} {percentage:3.0f}%|{bar}| {unit}"
+    return tqdm(total=total, delay=DELAY, desc=description, bar_format=form, unit="", **size)
+
+
+def redraw(bar: Any, done: float, told: str) -> None:
+    """Show how much is done, and a text beside it."""
+    bar.n, bar.unit = done, told
+    bar.refresh()
+    bar.delay = 0  # else tqdm takes it for a bar that was never shown, and leaves out the end of its line
+
+
+def _has_no_size() -> bool:
+    """Whether the terminal does not know how large it is; tqdm would show nothing there."""
+    try:
+        return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns == 0
+    except (OSError, ValueError):
+        return False
 
 
 def _clock(seconds: float) -> str:

@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from asrkit import progress
@@ -130,3 +137,30 @@ def test_a_bar_that_is_not_wanted_says_nothing(monkeypatch, capsys):
 
     assert capsys.readouterr().err == ""
     assert bar.done == 1
+
+
+@pytest.mark.parametrize("rows, columns", [(0, 0), (24, 120)])
+def test_in_a_terminal_it_is_a_line_of_its_own(rows, columns):
+    pty = pytest.importorskip("pty")
+    fcntl, struct, termios = (importlib.import_module(name) for name in ("fcntl", "struct", "termios"))
+    code = (
+        "import time; import asrkit.progress as p; p.DELAY = 0.01\n"
+        "with p.Progress(2) as bar:\n"
+        "    for _ in range(2): time.sleep(0.05); bar.expect(1.0); bar.finish(1.0, 0.0, failed=False)\n"
+        "print('after')"
+    )
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=theirs, stderr=theirs, cwd=Path(__file__).parent.parent
+    )
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # Linux ends a terminal so
+        while more := os.read(ours, 4096):
+            told += more
+    os.close(ours)
+
+    assert process.wait() == 0
+    assert b"2 of 2 rows" in told
+    assert told.endswith(b"\nafter\r\n")

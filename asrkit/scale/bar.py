@@ -6,10 +6,9 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["ShardBar"]
+from ..progress import DELAY, REDRAW, new_bar, redraw
 
-DELAY = 2.0  # seconds before a bar is shown: what is faster needs none
-REDRAW = 0.2  # seconds between two drawings
+__all__ = ["ShardBar"]
 
 
 class ShardBar:
@@ -35,15 +34,7 @@ class ShardBar:
 
     def __enter__(self) -> Self:
         if self._enabled:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
-                total=self.shards,
-                delay=DELAY,
-                desc="transcribe",
-                unit="",
-                bar_format="{desc} {percentage:3.0f}%|{bar}| {unit}",
-            )
+            self._bar = new_bar(self.shards, "transcribe")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -95,9 +86,7 @@ class ShardBar:
             *([f"{self.failed:,} rows failed"] if self.failed else []),
             *([f"{self.broken:,} shards not done"] if self.broken else []),
         ]
-        self._bar.unit = ", ".join(parts)
-        self._bar.n = self.done + self.broken
-        self._bar.refresh()
+        redraw(self._bar, self.done + self.broken, ", ".join(parts))
 
 
 def _clock(seconds: float) -> str:
