@@ -90,8 +90,7 @@ def main() -> None:
         kill_one(options.journal, options.log, options.rows, options.delay, chance.uniform(0.0, 2.5 * share + 0.3))
         for _ in range(options.kills)
     )
-    # Who dies twice alone is blamed, here for a kill from outside: so those are tried again.
-    outcomes = run(options.journal, options.log, options.rows, options.delay, retry_failed=True)
+    outcomes = run(options.journal, options.log, options.rows, options.delay)
     heard: Counter[int] = Counter()
     given: set[int] = set()
     after_given = 0

@@ -66,14 +66,19 @@ def hear(settings: dict[str, Any]) -> None:
 
 
 def kill_again_and_again(settings: dict[str, Any]) -> None:
-    """The same call, killed at random moments, and then left to end. Forks, so that imports count only once."""
+    """The same call, killed after a random number of clips, and then left to end. Forks, so as to import once."""
     draw = random.Random(settings["seed"])
+    notes = Path(settings["notes"])
+    notes.touch()
     for _ in range(settings["kills"]):
+        enough = notes.read_text().count("\n") + draw.randint(0, settings["most"])
         child = os.fork()
         if child == 0:
             hear(settings)
             os._exit(0)
-        time.sleep(draw.uniform(0.0, settings["longest"]))
+        while notes.read_text().count("\n") < enough:
+            time.sleep(0.002)
+        time.sleep(draw.choice([0.0, settings["delay"], 3 * settings["delay"]]) * draw.random())
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     hear(settings)

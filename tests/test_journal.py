@@ -522,6 +522,33 @@ class TestLongRecordings:
 
         assert heard.language == "de"
 
+    def test_a_row_that_gets_further_each_time_is_not_blamed_for_the_kills(self, path):
+        row, heard = b"r" * 32, Transcript("a window", "en", duration=2.0)
+
+        def die() -> None:
+            """What a process leaves that is killed while the row is at work alone."""
+            folder = path.with_name(f"{path.name}-runs")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / str(1_000 + len(died))).write_text(f"{row.hex()}{attempts.ALONE}\n")
+            died.append(row)
+
+        died: list[bytes] = []
+        for number in range(5):
+            die()
+            run = run_module.Run.open((path, True), Hearer())
+            answer = run.recall([row])[row]
+            assert answer.outcome is None
+            assert answer.is_suspect
+            run.keep_part(row, bytes([number]) * 32, heard)
+            run.end()
+        for _ in range(run_module.BLAMED_AFTER):
+            die()
+            run = run_module.Run.open((path, True), Hearer())
+            answer = run.recall([row])[row]
+            run.end()
+
+        assert answer.outcome.code == "crashed"
+
 
 class TestChoosing:
     def test_by_itself_only_a_fingerprint_that_says_everything_is_trusted(self, tmp_path, monkeypatch):

@@ -151,6 +151,7 @@ def test_a_killed_run_asks_a_failing_service_for_nothing_again_that_was_handed_o
     for number in range(150):
         (folder / f"{number:03}.wav").write_bytes(wav(1_000 + number))
     told = tmp_path / "told"
+    told.touch()
     kills, draw = 4, random.Random(5)
     with background(Settings(model="canned:yes", port=0, faults="mix=0.1,seed=3,delay=0.05", queue=64)) as server:
         command = [sys.executable, "-c", ASK, server.url, str(tmp_path / "kept.sqlite"), str(told), str(folder)]
@@ -160,7 +161,10 @@ def test_a_killed_run_asks_a_failing_service_for_nothing_again_that_was_handed_o
                 assert process.stdout is not None
                 assert process.stdout.readline() == "begun\n"
                 if kill < kills:
-                    time.sleep(draw.uniform(0.2, 0.6))
+                    enough = told.stat().st_size + 65 * draw.randint(1, 25)  # a line is a digest and its end
+                    while told.stat().st_size < enough and process.poll() is None:
+                        time.sleep(0.001)
+                    time.sleep(draw.uniform(0.0, 0.1))
                     process.kill()
                 assert process.wait(120) == (-signal.SIGKILL if kill < kills else 0)
             handed_over.append((len(requests_of(server.url)), set(told.read_text().split())))

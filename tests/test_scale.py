@@ -24,6 +24,7 @@ from scale_backends import Telling, telling, told
 import asrkit
 from asrkit.audio import load
 from asrkit.errors import ColumnError, DecodeError, OptionError, SourceError
+from asrkit.journal.store import Journal
 from asrkit.scale import tables
 from asrkit.scale.storage import scratch
 
@@ -258,21 +259,23 @@ def test_a_call_killed_at_any_moment_goes_on_where_it_was(tmp_path):
     )
     told_to = [str(Path(__file__).parent), str(tmp_path / "in" / "*.parquet"), str(tmp_path / "out")]
     command = [sys.executable, "-c", code, *told_to, str(log), str(journal)]
-    moments = random.Random(7)
+    draw = random.Random(7)
 
+    log.touch()
     kills = 0
     while kills < 20:
-        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        try:
-            process.wait(timeout=moments.uniform(0.7, 1.6))
-            break  # it has got to the end
-        except subprocess.TimeoutExpired:
+        with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+            enough = len(log.read_text().splitlines()) + draw.randint(0, 25)
+            while len(log.read_text().splitlines()) < enough and process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(draw.choice([0.0, 0.0, 0.01, 0.2]))
+            if process.poll() is not None:
+                break  # it has got to the end
             process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            for path in (tmp_path / "out").glob("*.parquet"):
-                pd.read_parquet(path)
-    subprocess.run(command, check=True, timeout=60)
+        kills += 1
+        for path in (tmp_path / "out").glob("*.parquet"):
+            pd.read_parquet(path)
+    subprocess.run(command, check=True, timeout=120)
 
     found = texts(tmp_path / "out")
     assert found["hypothesis"].tolist() == rows["expected"].tolist()
@@ -284,6 +287,31 @@ def test_a_call_killed_at_any_moment_goes_on_where_it_was(tmp_path):
     while (left := list((tmp_path / "out").glob(".*.partial"))) and time.monotonic() < deadline:
         asrkit.transcribe_files(*told_to[1:2], out=told_to[2], model=Telling(wait=0.05, log=str(log)))
     assert left == []
+
+
+def test_a_clip_is_not_suspected_when_its_caller_is_killed(tmp_path):
+    write_tables(tmp_path / "in", rows=1, shards=1)
+    journal = tmp_path / "rows.sqlite"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import asrkit; from scale_backends import Telling\n"
+        "asrkit.transcribe_files(sys.argv[2], out=sys.argv[3], model=Telling(wait=1_000.0), journal=sys.argv[4],"
+        " progress=False)"
+    )
+    given = [str(Path(__file__).parent), str(tmp_path / "in" / "*.parquet"), str(tmp_path / "out"), str(journal)]
+    process = subprocess.Popen([sys.executable, "-c", code, *given], stderr=subprocess.PIPE)
+    runs = tmp_path / "rows.sqlite-runs"
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in runs.glob("*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    process.kill()
+    process.communicate(timeout=60)  # until its worker, which holds the pipe too, has ended
+
+    with Journal(journal) as opened:
+        opened.begin("telling", {})[2].close()
+        assert opened.deaths() == {}
 
 
 def test_a_table_with_sound_in_it_is_read_in_pieces(tmp_path, monkeypatch):

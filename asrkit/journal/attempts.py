@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows: nobody can be told dead there, so nobody is blamed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Attempts", "Dead", "runs"]
+__all__ = ["Attempts", "Dead", "acquit_all", "runs"]
 
 KEY_LETTERS = 64
 RECORD = KEY_LETTERS + 2  # hexadecimal key, how it was tried, end of line
@@ -75,6 +75,14 @@ class Attempts:
         os.close(self._file)
         self._file = -1
 
+    def acquit(self) -> None:
+        """Leave no name: what ends the process is no row's fault."""
+        with self._guard:
+            if self._file >= 0:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, 0)
+                self.let_go()
+
     def _begin(self, key: bytes, alone: bool) -> None:
         with self._guard:
             if slot := self._slots.get((key, alone)):
@@ -101,6 +109,12 @@ class Attempts:
             if self._file >= 0:
                 os.lseek(self._file, place * RECORD, os.SEEK_SET)
                 os.write(self._file, record)
+
+
+def acquit_all() -> None:
+    """Say of every run of this process that no row is to blame for its end."""
+    for own in list(_open):
+        own.acquit()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ from .store import Journal, Operation, Stamp
 __all__ = ["BLAMED_AFTER", "Answer", "Content", "Run"]
 
 ROWS_TOGETHER, SECONDS_TOGETHER = 16, 1.0  # a transaction has no more rows than this, and waits no longer
-BLAMED_AFTER = 2  # times that a row was at work alone when its process died; the first may be anybody's fault
+# Times that a row was at work alone, and got no further, when its process died. Who kills a process from outside, again
+# and again, may hit the same row twice; hardly ever three times.
+BLAMED_AFTER = 3
 FRESH = 2.0  # seconds: a file that has just changed may change again without its time telling
 # Of audio that is broken, and will be tomorrow. Not ``timeout``: the machine may have been busy.
 PERMANENT = frozenset(
@@ -239,7 +241,7 @@ class Run:
         told = _detail(heard, "")
         if told is not None:
             mark = store.mark_of(row + part, None, told)
-            self._queue((store.KEEP_PART, [(row, part, told, mark, self.number)]))
+            self._queue((store.KEEP_PART, [(row, part, told, mark, self.number)]), (store.FORGIVE, [(row,)]))
 
     def acquit(self, key: bytes) -> None:
         """A row that was at work when a process died has passed since."""

@@ -44,6 +44,7 @@ FORGET_PARTS = "DELETE FROM parts WHERE row = ?"
 FORGET_INTENT = "DELETE FROM intents WHERE id = ?"
 FORGET_INTENTS = "DELETE FROM intents WHERE row = ?"
 FORGET_DEATHS = "DELETE FROM deaths WHERE key = ?"
+FORGIVE = "UPDATE deaths SET alone = 0 WHERE key = ?"
 DOUBT = "UPDATE intents SET is_doubtful = 1 WHERE id = ?"
 
 

@@ -14,10 +14,11 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from ..backends.base import Backend, Remote
 from ..errors import AsrkitError
+from ..journal.attempts import acquit_all
 from ..version import VERSION
 from .job import Job, Shard
 from .shard import write_shard
@@ -96,10 +97,10 @@ class _Caller:
             try:
                 order = pickle.load(self._orders)  # noqa: S301 - from the process that started this one
             except (EOFError, OSError):
-                os._exit(0)
+                _leave()
             except Exception as error:
                 self.answer(Broken(AsrkitError(f"a worker cannot load what it was sent: {error}", code="option")))
-                os._exit(0)
+                _leave()
             if isinstance(order, Stop):
                 _interrupt()
             else:
@@ -116,7 +117,7 @@ class _Caller:
                 self._answers.write(data)
                 self._answers.flush()
         except OSError:
-            os._exit(0)
+            _leave()
 
 
 class _Teller:
@@ -143,6 +144,12 @@ def _spent(backend: Backend) -> float | None:
         return None
     spending = backend.spending
     return spending.dollars + spending.doubtful
+
+
+def _leave() -> NoReturn:
+    """End at once, since the caller has gone: no clip shall be suspected of that."""
+    acquit_all()
+    os._exit(0)
 
 
 def _interrupt() -> None:
