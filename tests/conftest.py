@@ -111,7 +111,7 @@ def chromium_flags() -> list[str]:
 def chromium(chromium_flags: list[str]) -> Iterator[Any]:
     """Debian's Chromium, driven by playwright; one for a module, because playwright keeps an event loop running."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium here; CHROMIUM names one")
     with sync_api.sync_playwright() as playwright:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -24,6 +25,12 @@ RUN = """async () => {
     await session.session.kernel.info;
     await jupyterapp.commands.execute("notebook:run-all-cells");
 }"""
+# What the applications themselves say on the console; a kernel that is killed is told there too.
+NOISE = re.compile(
+    "kernel|WebSocket|Failed to load resource|Connection lost|deprecat|ResizeObserver|"
+    "Menu entry|Y.Doc|Yjs|plugin|reading 'schema'|registered",  # Notebook 7's own
+    re.IGNORECASE,
+)
 SAVE = "async () => { await jupyterapp.commands.execute('docmanager:save'); }"
 
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pages import WATCH_URLS
 
 import asrkit  # noqa: F401  registers df.asr
 from asrkit.errors import ColumnError, OptionError
@@ -216,14 +217,7 @@ def test_a_dead_kernel_is_told(browsed):
 
 def test_the_view_comes_back_as_it_was_and_leaves_nothing(browsed):
     page = browsed.page
-    page.evaluate(
-        """() => {
-            window.urls = new Set();
-            const [made, revoked] = [URL.createObjectURL, URL.revokeObjectURL];
-            URL.createObjectURL = (blob) => { const url = made.call(URL, blob); urls.add(url); return url; };
-            URL.revokeObjectURL = (url) => { urls.delete(url); revoked.call(URL, url); };
-        }"""
-    )
+    page.evaluate(f"() => {{ {WATCH_URLS} }}")
     page.get_by_label("speaker", exact=True).select_option(label="bob (90)")
     expect(found(page)).to_contain_text("of 90 rows")
     listeners = browsed.listeners

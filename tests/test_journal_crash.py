@@ -312,6 +312,20 @@ def test_killed_three_times_real_whisper_ends_as_if_it_had_not_been(recordings, 
     assert 3 <= seen < len(rows)
 
 
+def left_by(folder: Path, *body: str) -> attempts.Dead:
+    """What is known of run 3, ``own``, when a process that does this has died."""
+    code = [
+        "import os, pathlib, sys",
+        "from asrkit.journal.attempts import Attempts, acquit_all",
+        "own = Attempts(pathlib.Path(sys.argv[1]), 3)",
+        *body,
+    ]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", "\n".join(code), str(folder)], check=False)
+    [dead], alive = attempts.runs(folder)
+    assert (dead.run, alive) == (3, set())
+    return dead
+
+
 class TestAttempts:
     def test_a_run_that_lives_is_not_taken_for_dead(self, tmp_path):
         own = attempts.Attempts(tmp_path / "runs", 7)
@@ -322,36 +336,25 @@ class TestAttempts:
         assert attempts.runs(tmp_path / "runs") == ([], set())
 
     def test_what_a_dead_one_had_at_work_is_told(self, tmp_path):
-        code = (
-            "import os, pathlib, sys\n"
-            "from asrkit.journal.attempts import Attempts\n"
-            "own = Attempts(pathlib.Path(sys.argv[1]), 3)\n"
-            "with own.of([b'a' * 32], alone=False): pass\n"
-            "with own.of([b'b' * 32, b'c' * 32], alone=False):\n"
-            "    with own.of([b'b' * 32], alone=False): pass\n"
-            "    with own.of([b'd' * 32], alone=True): os._exit(9)\n"
+        dead = left_by(
+            tmp_path / "runs",
+            "with own.of([b'a' * 32], alone=False): pass",
+            "with own.of([b'b' * 32, b'c' * 32], alone=False):",
+            "    with own.of([b'b' * 32], alone=False): pass",
+            "    with own.of([b'd' * 32], alone=True): os._exit(9)",
         )
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "runs")], check=False)
 
-        [dead], alive = attempts.runs(tmp_path / "runs")
-
-        assert (dead.run, alive) == (3, set())
         assert dict(dead.rows) == {b"b" * 32: False, b"c" * 32: False, b"d" * 32: True}
 
     def test_a_process_that_ends_for_another_reason_accuses_nobody(self, tmp_path):
-        code = (
-            "import os, pathlib, sys\n"
-            "from asrkit.journal.attempts import Attempts, acquit_all\n"
-            "own = Attempts(pathlib.Path(sys.argv[1]), 3)\n"
-            "with own.of([b'a' * 32], alone=True):\n"
-            "    acquit_all()\n"
-            "    with own.of([b'b' * 32], alone=True): os._exit(0)\n"
+        dead = left_by(
+            tmp_path / "runs",
+            "with own.of([b'a' * 32], alone=True):",
+            "    acquit_all()",
+            "    with own.of([b'b' * 32], alone=True): os._exit(0)",
         )
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "runs")], check=False)
 
-        [dead], alive = attempts.runs(tmp_path / "runs")
-
-        assert (dead.run, dead.rows, alive) == (3, (), set())
+        assert dead.rows == ()
 
     def test_what_a_power_cut_left_is_passed_over(self, tmp_path):
         folder = tmp_path / "runs"
@@ -363,18 +366,14 @@ class TestAttempts:
         assert dead.rows == ((b"k" * 32, False),)
 
     def test_a_child_does_not_keep_its_dead_parent_alive(self, tmp_path):
-        code = (
-            "import os, pathlib, sys, time\n"
-            "from asrkit.journal.attempts import Attempts\n"
-            "own = Attempts(pathlib.Path(sys.argv[1]), 3)\n"
-            "begun, begins = os.pipe()\n"
-            "if os.fork() == 0:\n"
-            "    os.write(begins, b'.'); os.close(0); os.close(1); os.close(2); time.sleep(5); os._exit(0)\n"
-            "os.read(begun, 1)\n"
-            "with own.of([b'k' * 32], alone=False): os._exit(9)\n"
+        dead = left_by(
+            tmp_path / "runs",
+            "begun, begins = os.pipe()",
+            "if os.fork() == 0:",
+            "    import time",
+            "    os.write(begins, b'.'); os.close(0); os.close(1); os.close(2); time.sleep(5); os._exit(0)",
+            "os.read(begun, 1)",
+            "with own.of([b'k' * 32], alone=False): os._exit(9)",
         )
-        subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "runs")], check=False)
 
-        [dead], alive = attempts.runs(tmp_path / "runs")
-
-        assert (dead.rows, alive) == (((b"k" * 32, False),), set())
+        assert dead.rows == ((b"k" * 32, False),)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pages import WATCH_URLS, nameless
 
 import asrkit
 from asrkit import Labeler
@@ -696,17 +697,8 @@ def test_no_key_leaves_the_widget(labelled):
 def test_everything_has_a_name_for_screen_readers(labelled):
     page = labelled(systems=["other"], show=["speaker"]).page
     page.locator("summary").click()
-    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    nameless = [
-        node["role"]["value"]
-        for node in tree
-        if not node["ignored"]
-        and any(told["name"] == "focusable" and told["value"]["value"] for told in node.get("properties", []))
-        and not node.get("name", {}).get("value")
-        and node["role"]["value"] != "RootWebArea"
-    ]
 
-    assert nameless == []
+    assert nameless(page, but={"RootWebArea"}) == []
     assert page.get_by_role("progressbar").get_attribute("aria-valuetext") == "0 of 6"
 
 
@@ -757,14 +749,7 @@ def test_both_themes_can_be_read(new_page, frame, journal, theme):
 def test_a_hundred_remounts_leave_nothing_behind(labelled, bridge):
     mounted = labelled()
     page = mounted.page
-    page.evaluate(
-        """() => {
-            window.urls = new Set();
-            const [made, revoked] = [URL.createObjectURL, URL.revokeObjectURL];
-            URL.createObjectURL = (blob) => { const url = made.call(URL, blob); urls.add(url); return url; };
-            URL.revokeObjectURL = (url) => { urls.delete(url); revoked.call(URL, url); };
-        }"""
-    )
+    page.evaluate(f"() => {{ {WATCH_URLS} }}")
     mounted.hide()
     listeners = mounted.listeners
     for _ in range(100):

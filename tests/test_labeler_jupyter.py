@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from front_ends import NOISE, jupyter
 
 import asrkit
 
@@ -43,8 +44,6 @@ LABEL = 'labeler = df.asr.label("path", journal="labels.jsonl", annotator="ann",
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from front_ends import jupyter
-
     with jupyter(tmp_path_factory.mktemp("jupyter")) as started:
         yield started
 
@@ -53,13 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def page(new_page, wrong):
     opened = new_page(viewport={"width": 1280, "height": 1000})
     yield opened
-    # A kernel that is killed is told by JupyterLab itself, in the console too; scripts' errors and requests stay.
-    noise = re.compile(
-        "kernel|WebSocket|Failed to load resource|Connection lost|deprecat|ResizeObserver|"
-        "Menu entry|Y.Doc|Yjs|plugin|reading 'schema'|registered",  # Notebook 7's own
-        re.IGNORECASE,
-    )
-    wrong[:] = [told for told in wrong if not noise.search(told)]
+    wrong[:] = [told for told in wrong if not NOISE.search(told)]
 
 
 def title(page: Any) -> Any:

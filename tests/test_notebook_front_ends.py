@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from front_ends import NOISE, _wait, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,6 @@ df.asr.play("path", reference="text")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pytest.importorskip("jupyterlab")
-    from front_ends import jupyter
 
     with jupyter(tmp_path_factory.mktemp("jupyter")) as started:
         yield started
@@ -55,12 +54,7 @@ def clip(server, tone_file) -> None:
 def page(new_page, wrong):
     opened = new_page(viewport={"width": 1280, "height": 1000})
     yield opened
-    noise = re.compile(
-        "WebSocket|Failed to load resource|Connection lost|deprecat|ResizeObserver|kernel|"
-        "Menu entry|Y.Doc|Yjs|plugin|reading 'schema'|registered",  # Notebook 7's own
-        re.IGNORECASE,
-    )
-    wrong[:] = [told for told in wrong if not noise.search(told)]
+    wrong[:] = [told for told in wrong if not NOISE.search(told)]
 
 
 @pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
@@ -160,8 +154,6 @@ def marimo(tmp_path: Path, tone_file) -> Iterator[str]:
         text=True,
     )
     try:
-        from front_ends import _wait
-
         _wait(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from pages import nameless
 
 from asrkit.normalizers import Basic
 from asrkit.serve import Settings, background
@@ -657,7 +658,6 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(page, jfk, kno
             break
         if told[0] != "audio":  # its own buttons
             reached.append(told)
-    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
 
     controls = {
         "file",
@@ -674,11 +674,4 @@ def test_every_control_has_a_name_and_shows_when_it_has_the_focus(page, jfk, kno
     }
     assert controls <= set(dict(reached))
     assert [name for name, outline in reached if outline == "none"] == []
-    nameless = [
-        node["role"]["value"]
-        for node in tree
-        if not node["ignored"]
-        and any(told["name"] == "focusable" and told["value"]["value"] for told in node.get("properties", []))
-        and not node.get("name", {}).get("value")
-    ]
-    assert nameless == []
+    assert nameless(page) == []

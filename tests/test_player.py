@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from pages import WATCH_URLS
 
 from asrkit import Player, Segment, Word
 
@@ -18,15 +19,11 @@ SEGMENTS = [
     Segment("indeed.", 1.2, 2.0, (Word("indeed.", 1.25, 1.9, 0.99),)),
 ]
 EVIL = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
-# The sounds of a page, and the Blob URLs that nobody has given back.
-WATCH = """
+# The sounds of a page, too.
+WATCH = f"""{WATCH_URLS}
 window.sounds = [];
 const RealAudio = window.Audio;
-window.Audio = class extends RealAudio { constructor(...given) { super(...given); sounds.push(this); } };
-window.urls = new Set();
-const [made, revoked] = [URL.createObjectURL, URL.revokeObjectURL];
-URL.createObjectURL = (blob) => { const url = made.call(URL, blob); urls.add(url); return url; };
-URL.revokeObjectURL = (url) => { urls.delete(url); revoked.call(URL, url); };
+window.Audio = class extends RealAudio {{ constructor(...given) {{ super(...given); sounds.push(this); }} }};
 """
 FOCUSABLE = "button,input,select,textarea,summary,[tabindex],audio[controls],a[href]"
 UNGUARDED = """(focusable) => [...document.querySelectorAll(focusable)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -23,17 +22,6 @@ from asrkit.evaluate.frames import compare, score
 from asrkit.evaluate.report import report
 from asrkit.evaluate.score import percent
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 EVIL = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>\"'&"
 SYSTEMS = ["base", "@cf/openai/whisper-large-v3-turbo"]
 
@@ -117,25 +105,14 @@ class Opened:
         return self.page.evaluate(script)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
+def opened(chromium: Any) -> Iterator[Callable[..., Opened]]:
     """Opens a file; at the end nothing may have been asked of anybody and nothing may be on the console."""
     contexts = []
     pages: list[Opened] = []
 
     def open_file(path: Path, width: int = 1400, theme: str = "light") -> Opened:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
         contexts.append(context)
         own = Opened(context.new_page())
         pages.append(own)

@@ -15,7 +15,7 @@ from ..errors import JournalError, OptionError
 from ..weights import cache_folder
 from .keys import canonical
 
-__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "warn_of_network"]
+__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "unwritable", "warn_of_network"]
 
 VARIABLE = "ASRKIT_JOURNAL"  # a path, or one of OFF
 NAME = "journal.sqlite"
@@ -79,11 +79,7 @@ def make(path: Path) -> None:
             _create(path)
         told = path.stat()
     except OSError as error:
-        raise JournalError(
-            f"the journal {path} cannot be written ({error.strerror}); name another place with journal=, or pass "
-            "journal=False",
-            code="disk-full" if error.errno == errno.ENOSPC else "read-only",
-        ) from error
+        raise unwritable(f"the journal {path}", error) from error
     if told.st_mode & 0o077:
         with contextlib.suppress(OSError):  # another user's: who shares it knows why
             path.chmod(0o600)
@@ -92,6 +88,14 @@ def make(path: Path) -> None:
             f"journal {path}: the file is damaged: {told.st_size} bytes are left of it; move it away and call again",
             code="damaged",
         )
+
+
+def unwritable(what: str, error: OSError) -> JournalError:
+    """``disk-full`` or ``read-only``, with what the user can do."""
+    return JournalError(
+        f"{what} cannot be written ({error.strerror}); name another place with journal=, or pass journal=False",
+        code="disk-full" if error.errno == errno.ENOSPC else "read-only",
+    )
 
 
 def _create(path: Path) -> None:

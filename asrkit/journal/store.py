@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sqlite3
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any, Self
 from ..errors import JournalError
 from .attempts import Attempts, runs
 from .keys import canonical
+from .place import unwritable
 from .schema import Connect, Connection, connect, prepare
 
 __all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of"]
@@ -211,11 +211,7 @@ class Journal:
         try:
             return Attempts(self.folder, number)
         except OSError as error:
-            raise JournalError(
-                f"{self.folder} cannot be written ({error.strerror}); name another place with journal=, or pass "
-                "journal=False",
-                code="disk-full" if error.errno == errno.ENOSPC else "read-only",
-            ) from error
+            raise unwritable(str(self.folder), error) from error
 
     def results(self, keys: Iterable[bytes]) -> dict[bytes, Kept]:
         """The rows that are done."""
