@@ -27,8 +27,9 @@ from dataclasses import dataclass
 import attack_bodies
 import attack_sound
 import attack_stop
+import attack_unusual
 import attack_wire
-from attack_client import MEGABYTE, TURBO, Target, exchange, post
+from attack_client import HOST, MEGABYTE, TURBO, Target, exchange, post
 from attack_good import CANNED, CLIPS, TEXT, Probe, Tally, clips
 from attack_server import Server
 
@@ -71,6 +72,25 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class How:
+    """How a model is attacked.
+
+    Args:
+        model: that is served.
+        bounds: what is allowed.
+        quick: with small sizes.
+        source: address from which attackers connect.
+        without_token: whether the server requires a token that attackers do not have, in every attack.
+    """
+
+    model: str
+    bounds: Bounds
+    quick: bool = False
+    source: str = HOST
+    without_token: bool = False
+
+
+@dataclass(frozen=True)
 class Found:
     """What one attack did."""
 
@@ -95,18 +115,19 @@ class Found:
 def all_attacks() -> dict[str, Callable[[Target], None]]:
     return {
         "nothing": lambda target: time.sleep(target.seconds / 2),
+        **attack_unusual.attacks(),
         **attack_wire.attacks(),
         **attack_bodies.attacks(),
         **attack_sound.attacks(),
     }
 
 
-def run(
-    attack: Callable[[Target], None], model: str, bounds: Bounds, *, token: str | None, call: float, quick: bool
-) -> Found:
+def run(attack: Callable[[Target], None], how: How, *, token: str | None, call: float) -> Found:
     """One attack on a server of its own."""
-    with Server(model, token=token) as server:
-        target = Target(server.port, model, seconds=1.5 if quick else 8.0, scale=0.02 if quick else 1.0)
+    bounds, quick = how.bounds, how.quick
+    with Server(how.model, token=token) as server:
+        target = Target(server.port, how.model, source=how.source)
+        target.seconds, target.scale = (1.5, 0.02) if quick else (8.0, 1.0)
         probe = Probe(server.port, clips(target, token), token)
         try:
             idle = server.settled_memory(0.5 if quick else 2.0)
@@ -174,6 +195,8 @@ def main() -> int:
     parser.add_argument("--memory", type=float, default=600.0, metavar="MB", help="bound above idle (%(default)s)")
     parser.add_argument("--wait", type=float, default=5.0, metavar="SECONDS", help="bound (%(default)s)")
     parser.add_argument("--growth", type=float, default=50.0, metavar="MB", help="bound after the soak (%(default)s)")
+    parser.add_argument("--source", default=HOST, help="address of attackers, such as 127.0.0.2 (%(default)s)")
+    parser.add_argument("--without-token", action="store_true", help="attackers lack the token that is required")
     parser.add_argument("--list", action="store_true", help="the names of all attacks")
     options = parser.parse_args()
     if options.list:
@@ -188,7 +211,8 @@ def main() -> int:
     for model in options.model or (MODELS[:1] if options.quick else MODELS):
         model = CANNED + TEXT if model in ("canned", CANNED) else model
         is_chosen = _choice(options.only, model, options.quick, is_given=bool(options.model))
-        for is_well in _all_of(model, bounds, is_chosen, options.quick):
+        how = How(model, bounds, options.quick, options.source, options.without_token)
+        for is_well in _all_of(how, is_chosen):
             total, broken = total + 1, broken + (not is_well)
     print(
         f"\n{total} attacks in {time.monotonic() - began:,.0f} s: {total - broken} within their bounds, {broken} over"
@@ -207,24 +231,24 @@ def _choice(only: Sequence[str] | None, model: str, quick: bool, is_given: bool)
     return is_chosen
 
 
-def _all_of(model: str, bounds: Bounds, is_chosen: Callable[[str], bool], quick: bool) -> list[bool]:
+def _all_of(how: How, is_chosen: Callable[[str], bool]) -> list[bool]:
     """All chosen attacks on one model, printed as they are done; gives for each whether it kept its bounds."""
     results = []
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    call = measure_call(model)
-    said = f", one call of the model {call:.1f} s" if call else ""
-    print(f"\n{model}: {os.cpu_count()} cores, load {load:.1f}{said}\n{COLUMNS}", flush=True)
     known = all_attacks()
-    chosen = [(name, name, None) for name in known]
-    chosen += [(f"{name}-without-token", name, TOKEN) for name in WITHOUT_TOKEN]
+    chosen = [(name, name, TOKEN if how.without_token else None) for name in known if is_chosen(name)]
+    titles = [(f"{name}-without-token", name, TOKEN) for name in WITHOUT_TOKEN]
+    chosen += [each for each in titles if is_chosen(each[0])]
+    call = measure_call(how.model) if chosen else 0.0
+    said = f", one call of the model {call:.1f} s" if call else ""
+    print(f"\n{how.model}: {os.cpu_count()} cores, load {load:.1f}{said}\n{COLUMNS}", flush=True)
     for title, name, token in chosen:
-        if is_chosen(title):
-            found = run(known[name], model, bounds, token=token, call=call, quick=quick)
-            print(found.row(title), flush=True)
-            results.append(not found.broken)
-    results += _stops(model, is_chosen)
+        found = run(known[name], how, token=token, call=call)
+        print(found.row(title), flush=True)
+        results.append(not found.broken)
+    results += _stops(how.model, is_chosen)
     if is_chosen("soak"):
-        results.append(_soak(model, bounds, quick))
+        results.append(_soak(how))
     return results
 
 
@@ -244,12 +268,12 @@ def _stops(model: str, is_chosen: Callable[[str], bool]) -> list[bool]:
     return results
 
 
-def _soak(model: str, bounds: Bounds, quick: bool) -> bool:
-    count, seconds = (20, 4.0) if quick else (200, 60.0)
-    with Server(model) as server:
-        target = Target(server.port, model)
+def _soak(how: How) -> bool:
+    count, seconds = (20, 4.0) if how.quick else (200, 60.0)
+    with Server(how.model) as server:
+        target = Target(server.port, how.model)
         found = attack_stop.soak(server, target, clips(target, None), count, seconds)
-    is_well = not (found.wrong or found.lost) and found.right > 0 and found.growth <= bounds.growth * MEGABYTE
+    is_well = not (found.wrong or found.lost) and found.right > 0 and found.growth <= how.bounds.growth * MEGABYTE
     print(
         f"\nsoak: {count} clients for {seconds:.0f} s: {found.right} right, {found.wrong} wrong, {found.lost} lost, "
         f"{found.refused} x 429, {found.others[0]} cut, {found.others[1]} garbage; longest {found.longest:.2f} s; "

@@ -95,7 +95,7 @@ def json_pattern(pattern: Pattern, target: Target, path: str = WHISPER, at_once:
 
 def many_keys(target: Target) -> None:
     """An object of millions of different keys."""
-    count = target.size(LARGE) // 13
+    count = target.size(LARGE) // 15
     body = b'{"audio":[1],' + ",".join(f'"k{number:08d}":0' for number in range(count)).encode() + b"}"
     _send(target, WHISPER, body, JSON)
 
@@ -315,6 +315,10 @@ def attacks() -> dict[str, Callable[[Target], None]]:
         "json-empty-objects-any": partial(json_pattern, PATTERNS["empty-objects"], path=RUN),
         "json-empty-arrays-turbo": partial(json_pattern, PATTERNS["empty-arrays"], path=TURBO),
         "json-empty-arrays-nova": partial(json_pattern, PATTERNS["empty-arrays"], path=NOVA),
+        **{
+            f"json-{name}-turbo": partial(json_pattern, PATTERNS[name], path=TURBO)
+            for name in ("escapes", "half-surrogates", "newlines-in-string", "wide-letters", "huge-number")
+        },
         "json-small-20": many_small,
         "json-many-keys": many_keys,
         "base64": base64_body,

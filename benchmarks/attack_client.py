@@ -52,8 +52,19 @@ class Target:
         """A count or a number of bytes at this scale."""
         return max(least, round(full * self.scale))
 
-    def connect(self, source: str | None = None) -> socket.socket:
-        return socket.create_connection((HOST, self.port), timeout=PATIENCE, source_address=(source or self.source, 0))
+    def connect(self, source: str | None = None, buffer: int = 0) -> socket.socket:
+        """A connection; ``buffer`` is how many bytes it receives before somebody reads them."""
+        connection = socket.socket()
+        try:
+            if buffer:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            connection.settimeout(PATIENCE)
+            connection.bind((source or self.source, 0))
+            connection.connect((HOST, self.port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def note_statuses(self, statuses: Iterable[int], allowed: Sequence[int] = ()) -> None:
         """Note how often each status came. 500 is never right; with ``allowed``, neither is any other status."""
@@ -76,13 +87,13 @@ class Reply:
 class Crowd:
     """Connections that attack together. Each counts as open until the server ends it."""
 
-    def __init__(self, target: Target, count: int, sources: Sequence[str] = ()) -> None:
+    def __init__(self, target: Target, count: int, sources: Sequence[str] = (), buffer: int = 0) -> None:
         self.target = target
         self.sockets: list[socket.socket] = []
         self.statuses: list[int] = []
         for number in range(count):
             with contextlib.suppress(OSError):
-                connection = target.connect(sources[number % len(sources)] if sources else None)
+                connection = target.connect(sources[number % len(sources)] if sources else None, buffer)
                 connection.setblocking(False)
                 self.sockets.append(connection)
 
@@ -126,7 +137,7 @@ class Crowd:
                         continue
                     if not pending[connection]:
                         if piece and sent[connection] < most:
-                            pending[connection] = piece_view
+                            pending[connection] = piece_view[: most - sent[connection]]
                         else:
                             selector.unregister(connection)
         return sum(sent.values())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import BinaryIO
 
 import psutil
 from attack_client import (
     MEGABYTE,
     OPENAI,
+    PIECE,
     RUN,
     WHISPER,
     Crowd,
@@ -28,6 +31,8 @@ CHUNKED = head(WHISPER, "Transfer-Encoding: chunked")
 OPEN_CHUNKED = head("/healthz", "Transfer-Encoding: chunked", method="GET")
 TRAILERS = b"1\r\nx\r\n0\r\n"
 FLOOD_BYTES = 20_000 * MEGABYTE  # as good as endless
+ROOM = 400 * MEGABYTE + 20_000  # bytes of bodies that the server takes at once, and the last read that passes it
+UNREAD_BYTES = 30_000  # of requests, less than a server allows headers
 KEPT_AFTER = 60.0  # seconds after which a client that does not read has lost its connection
 LETTERS = b"a" * 65_536
 
@@ -93,25 +98,74 @@ def flood(name: str, target: Target, connections: int = 1) -> None:
 
 
 def never_read(name: str, target: Target, connections: int = 20) -> None:
-    """Requests again and again on connections whose answers nobody receives: the server has to end them."""
-    with Crowd(target, target.size(connections, 2)) as crowd:
-        sent = crowd.pour(b"", fill(UNREAD[name]), target.size(FLOOD_BYTES), reading=False)
-        _note_sent(target, sent)
+    """Enough requests for more than the kernel's buffers, whose answers nobody receives: the server has to give up."""
+    with Crowd(target, target.size(connections, 2), buffer=4_096) as crowd:
+        crowd.pour(fill(UNREAD[name], UNREAD_BYTES), reading=False)
         if target.scale == 1:
             _expect_end(target, crowd, "that never read")
 
 
-def stalled_uploads(
-    count: int, target: Target, *, every: float = 5.0, sources: Sequence[str] = (), share: int = 450 * MEGABYTE
-) -> None:
-    """Uploads that fill all the room together and then go on byte by byte."""
-    size = target.size(share // count)
-    with Crowd(target, count, sources) as crowd:
-        sent = crowd.pour(head(WHISPER, f"Content-Length: {size + 1_000}"), b"\0" * 65_536, size)
+def never_read_flood(name: str, target: Target, connections: int = 200) -> None:
+    """The same without an end."""
+    with Crowd(target, target.size(connections, 2), buffer=4_096) as crowd:
+        sent = crowd.pour(b"", fill(UNREAD[name]), target.size(FLOOD_BYTES), reading=False)
         _note_sent(target, sent)
-        crowd.drip(b"\0", every, target.seconds)
+
+
+def paced(name: str, target: Target, connections: int = 8, window: int = 20) -> None:
+    """Requests in small bunches, the next as soon as the last is answered."""
+    until = time.monotonic() + target.seconds
+
+    def ask(_: int) -> int:
+        answers = 0
+        with target.connect() as connection:
+            reader = connection.makefile("rb")
+            with contextlib.suppress(OSError):
+                while time.monotonic() < until:
+                    connection.sendall(UNREAD[name] * window)
+                    for _ in range(window):
+                        if not _skip_answer(reader):
+                            return answers
+                        answers += 1
+        return answers
+
+    target.notes.append(f"{sum(together(connections, ask)):,} answers")
+
+
+def _skip_answer(reader: BinaryIO) -> bool:
+    length = 0
+    while (line := reader.readline()) not in (b"\r\n", b""):
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    return len(reader.read(length)) == length and line != b""
+
+
+def stalled_uploads(count: int, target: Target, *, every: float = 5.0, sources: Sequence[str] = ()) -> None:
+    """Uploads that fill all the room together, not more, and then go on byte by byte."""
+    size = target.size(ROOM // count)
+    with Crowd(target, count, sources) as crowd:
+        sent = crowd.pour(head(WHISPER, f"Content-Length: {size + MEGABYTE}"), b"\0" * PIECE, size)
+        _note_sent(target, sent)
+        crowd.drip(b"\0", every, 2 * target.seconds)
         target.notes.append(f"{len(crowd.sockets)} of {count} still open")
         target.note_statuses(crowd.statuses)
+
+
+def greedy_uploads(target: Target, clients: int = 14) -> None:
+    """Uploads that take whatever room is free, hold it, and begin again when they are refused."""
+    until = time.monotonic() + 2 * target.seconds
+
+    def upload(client: int) -> int:
+        chance, tries = random.Random(client), 0
+        while (left := until - time.monotonic()) > 0:
+            tries += 1
+            with Crowd(target, 1) as crowd:
+                size = target.size(chance.randrange(MEGABYTE, 95 * MEGABYTE))
+                crowd.pour(head(WHISPER, "Content-Length: 99000000"), b"\0" * PIECE, size, seconds=left)
+                crowd.drip(b"\0", 0.2, until - time.monotonic())
+        return tries
+
+    target.notes.append(f"{sum(together(clients, upload))} uploads")
 
 
 def unbegun_uploads(count: int, target: Target) -> None:
@@ -286,11 +340,15 @@ def attacks() -> dict[str, Callable[[Target], None]]:
         "malformed": malformed,
         **{f"never-read-{name}": partial(never_read, name) for name in UNREAD},
         "never-read-200": partial(never_read, "openapi", connections=200),
+        "never-read-flood": partial(never_read_flood, "openapi"),
+        "never-read-flood-docs": partial(never_read_flood, "docs", connections=20),
+        **{f"paced-{name}": partial(paced, name) for name in UNREAD},
         "stalled-uploads-5": partial(stalled_uploads, 5),
         "stalled-uploads-50": partial(stalled_uploads, 50),
         "stalled-uploads-500": partial(stalled_uploads, 500),
         "stalled-uploads-dripping": partial(stalled_uploads, 5, every=0.2),
         "stalled-uploads-of-many": partial(stalled_uploads, 50, sources=many_sources(50)),
+        "greedy-uploads": greedy_uploads,
         "unbegun-uploads": partial(unbegun_uploads, 500),
         "slow-headers": partial(slow, slow_head, b"a: b\r\n", 500),
         "slow-header-value": partial(slow, slow_head + b"a: ", b"b", 500),
