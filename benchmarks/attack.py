@@ -34,6 +34,7 @@ from attack_good import CANNED, CLIPS, TEXT, Probe, Tally, clips
 from attack_server import Server
 
 MODELS = (CANNED + TEXT, "openai/whisper-tiny.en")
+SOON = 2.0  # seconds in which a good request is answered when nothing attacks
 CALM = 60.0  # seconds for which the aftermath of an attack is looked at
 TOKEN = "a token that attackers have not".replace(" ", "-")
 # Without --model a real model is attacked by these alone: to the others it makes no difference.
@@ -137,7 +138,7 @@ def run(attack: Callable[[Target], None], how: How, *, token: str | None, call: 
                 attack(target)
             except OSError as error:
                 target.complaints.append(f"the attack ended by {error!r}")
-            is_calm = probe.wait_until_calm(CALM) if server.is_alive else False
+            is_calm = probe.wait_until_calm(CALM, SOON + call) if server.is_alive else False
             seconds = time.monotonic() - began
             health, good = probe.report()
         finally:

@@ -86,7 +86,7 @@ def clips(target: Target, token: str | None) -> list[Clip]:
     if target.model.startswith(CANNED):
         return [Clip(tone(seconds), TEXT, seconds) for seconds in (0.5, 0.75, 1.0)]
     found = []
-    for path in sorted(CLIPS.glob("*.flac"))[:3]:
+    for path in sorted(CLIPS.glob("*.flac"), key=lambda path: path.stat().st_size)[:3]:
         data = path.read_bytes()
         reply = exchange(target, *post(WHISPER, data, *credentials(token)))
         if reply.status != 200:
@@ -109,7 +109,8 @@ class Tally:
         refused: 429s.
         wrong: answers with another text or another status.
         lost: connections that ended, or nothing within ``PATIENCE``.
-        since: when the request in flight was begun.
+        since: when the request in flight was begun, by the clock of the probe's process.
+        waiting: seconds that the request in flight had waited when this was reported.
     """
 
     answered: list[tuple[float, float]] = field(default_factory=list)
@@ -117,14 +118,19 @@ class Tally:
     wrong: int = 0
     lost: int = 0
     since: float | None = None
+    waiting: float = 0.0
 
     @property
     def longest(self) -> float:
-        waiting = 0.0 if self.since is None else time.monotonic() - self.since
-        return max([waiting, *(waited for _, waited in self.answered)])
+        return max([self.waiting, *(waited for _, waited in self.answered)])
 
-    def is_calm(self, since: float, count: int = 3, wait: float = 2.0) -> bool:
-        """Whether the last requests were all begun since then and answered soon."""
+    def snapshot(self) -> Tally:
+        """A copy that does not change any more."""
+        waiting = 0.0 if self.since is None else time.monotonic() - self.since
+        return replace(self, answered=list(self.answered), waiting=waiting)
+
+    def is_calm(self, since: float, wait: float, count: int = 3) -> bool:
+        """Whether the last requests were all begun since then and answered within ``wait`` seconds."""
         last = self.answered[-count:]
         return len(last) == count and all(begun >= since and waited < wait for begun, waited in last)
 
@@ -145,11 +151,11 @@ class Probe:
         health, good = self._pipe.recv()
         return health, good
 
-    def wait_until_calm(self, patience: float) -> bool:
-        """Wait until answers come soon again; gives whether they do."""
+    def wait_until_calm(self, patience: float, wait: float = 2.0) -> bool:
+        """Wait until answers come within ``wait`` seconds again; gives whether they do."""
         began = time.monotonic()
         while time.monotonic() - began < patience:
-            if all(tally.is_calm(began) for tally in self.report()):
+            if all(tally.is_calm(began, wait) for tally in self.report()):
                 return True
             time.sleep(EVERY)
         return False
@@ -165,7 +171,7 @@ def _probe(pipe: Connection, port: int, clips: Sequence[Clip], token: str | None
 
     def answer_parent() -> None:
         while pipe.recv() == "report":
-            pipe.send([replace(tally, answered=list(tally.answered)) for tally in (health, good)])
+            pipe.send((health.snapshot(), good.snapshot()))
 
     async def ask_both() -> None:
         requests = [(clip.request(number, *credentials(token)), clip) for number in range(2) for clip in clips]

@@ -208,12 +208,12 @@ def attacks() -> dict[str, Callable[[Target], None]]:
         return wav(b"\0" * target.size(50 * MEGABYTE), rate=2**32 - 1)
 
     return {
-        "flac-3": partial(flac_of, 1.8, 3),
-        "flac-10": partial(flac_of, 1.8, 10),
+        "flac-3": partial(flac_of, 1.4, 3),
+        "flac-10": partial(flac_of, 1.4, 10),
         "flac-unknown-duration": partial(flac_of, 3.0, 3, claimed=0),
         "flac-claims-a-second": partial(flac_of, 1.8, 3, claimed=1),
         "flac-too-long": partial(flac_of, 20.0, 3),
-        "flac-655kHz": partial(flac_of, 1.8, 3, rate=655_350),
+        "flac-655kHz": partial(flac_of, 0.5, 3, rate=655_350, channels=6),
         "flac-mono-long": partial(flac_of, 1.9, 4, rate=16_000, channels=1),
         "flac-1Hz": partial(flac_of, 1.9, 3, rate=1, channels=8),
         "flac-padding": partial(send, make=lambda target: flac_with_padding(target.size(90 * MEGABYTE))),

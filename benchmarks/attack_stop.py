@@ -72,7 +72,7 @@ def _queued(target: Target) -> None:
 
 
 def _tarpit(target: Target) -> None:
-    exchange(target, *post(WHISPER, flac(1.8 * 3_600)), patience=GRACE + MARGIN + 3)
+    exchange(target, *post(WHISPER, flac(1.4 * 3_600)), patience=GRACE + MARGIN + 3)
 
 
 def _newcomers(target: Target) -> None:
