@@ -158,9 +158,21 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
+    blocks = stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate)
+    try:
+        return _joined(blocks)
+    except MemoryError as error:
+        raise DecodeError(
+            "there is not enough memory for all of it at once; use asrkit.audio.stream, or name a start and an end",
+            code="decoder-memory",
+        ) from error
+
+
+def _joined(blocks: Iterator[Audio]) -> Audio:
+    """Consecutive blocks as one."""
     buffer, length = np.empty(0, np.float32), 0
     warnings: tuple[str, ...] = ()
-    for block in stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate):
+    for block in blocks:
         if not length:
             buffer = block.samples
         else:
