@@ -19,12 +19,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from .containers import ogg_faults, read_wav_header, sniff
-from .errors import DecodeError, OptionError
+from .errors import AsrkitError, DecodeError, OptionError
+from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
 from .source import ArraySource, Source, describe, locate
+from .steady import SteadyFile
 
 if TYPE_CHECKING:
-    import av
     import torch
     from av.audio.stream import AudioStream
     from av.container import InputContainer
@@ -40,6 +41,8 @@ MAX_RAW_SAMPLES = 8 * 10**9  # before resampling: 23 h of 48 kHz stereo; more is
 MAX_VALUES_PER_SECOND = 4_000_000  # rate x channels; 64 channels of 48 kHz are 3.1 million
 MAX_PEAK = 1_000.0  # full scale is 1; a float file beyond this holds no sound
 WALL = (60.0, 0.05)  # seconds a file may take, and seconds more per second decoded
+FAR = 1e9  # seconds, 31 years: no sound goes on until then
+LEAST_RATE = 1_000  # Hz; below it nothing is speech, and the same samples become a thousand times as many
 CANCELLED = 0.1  # averaging that leaves less than this (20 dB) of the loudest channel has lost the sound
 MEDIA_TYPES = {
     "aac": "audio/aac",
@@ -155,9 +158,21 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
+    blocks = stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate)
+    try:
+        return _joined(blocks)
+    except MemoryError as error:
+        raise DecodeError(
+            "there is not enough memory for all of it at once; use asrkit.audio.stream, or name a start and an end",
+            code="decoder-memory",
+        ) from error
+
+
+def _joined(blocks: Iterator[Audio]) -> Audio:
+    """Consecutive blocks as one."""
     buffer, length = np.empty(0, np.float32), 0
     warnings: tuple[str, ...] = ()
-    for block in stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate):
+    for block in blocks:
         if not length:
             buffer = block.samples
         else:
@@ -187,19 +202,19 @@ def stream(
     Each block is float32 mono at 16 kHz and carries the warnings so far. Arguments and errors are those of
     ``load``; errors may come after good blocks.
     """
-    _check_stretch(start, end)
+    start, end = _stretch(start, end)
     source = locate(cell)
     with _naming(source):
         if isinstance(source, ArraySource):
-            yield from _from_array(source, start or 0.0, end, channel)
+            yield from _from_array(source, start, end, channel)
             return
         apart = workers(isolate)
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _blocks(_Decoder(file, start or 0.0, end, channel, max_seconds), size)
+                yield from _decoded_blocks(file, start, end, channel, max_seconds, size)
                 return
-            job = {"start": start or 0.0, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
             for samples, warnings in apart.stream(file, job):
                 yield Audio(samples, warnings=warnings)
 
@@ -222,7 +237,7 @@ def probe(cell: object, *, isolate: bool | Workers = False, patience: float | No
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
-        return _info(file) if apart is None else AudioInfo(**apart.probe(file, patience))
+        return _info(file) if apart is None else _told_info(apart.probe(file, patience))
 
 
 def decode(
@@ -238,13 +253,64 @@ def decode(
     if job["what"] == "probe":
         yield asdict(_info(file)), None
         return
-    decoder = _Decoder(file, job["start"], job["end"], job["channel"], job["most"])
-    decoder.tell = tell
-    for block in _blocks(decoder, job["block"]):
+    for block in _decoded_blocks(file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell):
         yield {"warnings": block.warnings}, block.samples
 
 
+def _decoded_blocks(
+    file: IO[bytes],
+    start: float,
+    end: float | None,
+    channel: int | None,
+    max_seconds: float | None,
+    size: int,
+    tell: Callable[[float], None] = lambda heard: None,
+) -> Iterator[Audio]:
+    """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
+    steady = SteadyFile(file)
+    with _translated(steady):
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell), size)
+        steady.check()
+
+
 def _info(file: IO[bytes]) -> AudioInfo:
+    steady = SteadyFile(file)
+    with _translated(steady):
+        return _read_info(steady)
+
+
+def _told_info(told: dict[str, Any]) -> AudioInfo:
+    """What a worker process said, if it is what one says."""
+    kinds = {"duration": float | int | None, "sampling_rate": int, "channels": int, "format": str, "has_video": bool}
+    if set(told) != set(kinds) or not all(isinstance(told[name], kind) for name, kind in kinds.items()):
+        raise DecodeError("the isolated decoder gave no valid answer about the headers", code="decoder-invalid")
+    return AudioInfo(**told)
+
+
+@contextlib.contextmanager
+def _translated(file: SteadyFile) -> Iterator[None]:
+    """What FFmpeg, libsndfile and their bindings raise on a broken file, as errors with a code.
+
+    There is no list of what that may be: headers lie about every number that is used later. The same file would
+    fail the same way again, so it is not worth another try.
+    """
+    try:
+        yield
+    except AsrkitError:
+        file.check()
+        raise
+    except MemoryError as error:
+        raise DecodeError(
+            "decoding it needs more memory than there is: the file is damaged or made to harm", code="decoder-memory"
+        ) from error
+    except Exception as error:
+        file.check()
+        raise DecodeError(
+            f"it cannot be decoded ({type(error).__name__}: {error}); the file is damaged", code="corrupt"
+        ) from error
+
+
+def _read_info(file: SteadyFile) -> AudioInfo:
     name = sniff(file)
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
@@ -270,10 +336,12 @@ def _naming(source: Source) -> Iterator[None]:
         raise DecodeError(f"{describe(source)}: {error}", code=error.code) from error.__cause__
 
 
-def _check_stretch(start: float | None, end: float | None) -> None:
+def _stretch(start: float | None, end: float | None) -> tuple[float, float | None]:
+    """The stretch wanted, within what can be counted in samples."""
     first, last = start or 0.0, np.inf if end is None else end
     if not 0 <= first < last:
         raise OptionError(f"expected 0 <= start < end in seconds, got start={start} and end={end}")
+    return min(first, FAR), None if end is None else min(end, 2 * FAR)
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------
@@ -299,6 +367,8 @@ def _from_array(source: ArraySource, start: float, end: float | None, channel: i
     rate = source.sampling_rate
     stop = None if end is None else round(end * rate)
     samples = _channels_first(source.samples)[:, round(start * rate) : stop]
+    if rate < LEAST_RATE and samples.shape[1] / rate > MAX_LOAD:
+        raise DecodeError(f"{samples.shape[1]:,} samples at {rate} Hz are no recording", code="too-large")
     if not samples.size:
         raise DecodeError("no sound in it: 0 samples", code="empty")
     mixer = _Mixer(channel)
@@ -382,21 +452,28 @@ class _Resampler:
         if self.rate == SAMPLING_RATE:
             yield samples
             return
-        for at in range(0, len(samples), CHUNK):
-            frame = av.AudioFrame.from_ndarray(samples[None, at : at + CHUNK], format="flt", layout="mono")
+        step = max(1, min(CHUNK, CHUNK * self.rate // SAMPLING_RATE))
+        for at in range(0, len(samples), step):
+            frame = av.AudioFrame.from_ndarray(samples[None, at : at + step], format="flt", layout="mono")
             frame.sample_rate = self.rate
-            yield from (out.to_ndarray()[0] for out in self._swr.resample(frame))
+            yield from (frame_samples(out)[0] for out in self._swr.resample(frame))
 
     def finish(self) -> Iterator[Samples]:
         if self.rate != SAMPLING_RATE:
-            yield from (out.to_ndarray()[0] for out in self._swr.resample(None))
+            yield from (frame_samples(out)[0] for out in self._swr.resample(None))
 
 
 class _Decoder:
     """An open file -> pieces of mono sound at 16 kHz, of whatever size they come in."""
 
     def __init__(
-        self, file: IO[bytes], start: float, end: float | None, channel: int | None, max_seconds: float | None
+        self,
+        file: SteadyFile,
+        start: float,
+        end: float | None,
+        channel: int | None,
+        max_seconds: float | None,
+        tell: Callable[[float], None],
     ) -> None:
         self.file, self.start, self.end = file, start, end
         self.max_seconds = max_seconds
@@ -408,7 +485,7 @@ class _Decoder:
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
         self.began = time.monotonic()
-        self.tell: Callable[[float], None] = lambda heard: None
+        self.tell = tell
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -450,6 +527,8 @@ class _Decoder:
                 self.began += time.monotonic() - given  # a consumer may take its time
 
     def _charge(self, samples: Samples, rate: int) -> None:
+        if rate < LEAST_RATE:
+            raise DecodeError(f"the rate of {rate} Hz cannot be meant", code="corrupt")
         self.raw += samples.size
         if self.raw > MAX_RAW_SAMPLES or rate * len(samples) > MAX_VALUES_PER_SECOND:
             raise DecodeError(
@@ -458,10 +537,13 @@ class _Decoder:
             )
         if self.max_seconds is not None and self.heard - self.start > self.max_seconds:
             raise self._too_long(self.heard)
+        self._check_time()
+        self.tell(self.heard)
+
+    def _check_time(self) -> None:
         allowed = WALL[0] + WALL[1] * self.heard
         if time.monotonic() - self.began > allowed:
             raise DecodeError(f"decoding took over {allowed:.0f} s for {self.heard:.0f} s of sound", code="timeout")
-        self.tell(self.heard)
 
     def _too_long(self, seconds: float) -> DecodeError:
         return DecodeError(
@@ -539,13 +621,14 @@ class _Decoder:
                 packet = next(packets, None)
                 if packet is None:
                     break
+                self._check_time()  # here too: packets without a frame are no sign of an end
                 if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
                     raise DecodeError("the sound is encrypted", code="encrypted")
-                frames = packet.decode()
+                frames = settle(packet.decode())
             except av.error.EOFError:
                 break
             except (av.error.FFmpegError, ValueError) as error:
-                if isinstance(error, av.error.MemoryError):
+                if isinstance(error, MemoryError):
                     raise
                 self.damaged += 1
                 if self.damaged > 1_000 and self.heard == 0:
@@ -559,7 +642,7 @@ class _Decoder:
                     at = told if sought and told is not None else 0.0
                 elif self.format == "flac" and told is not None and told > at + 0.001:
                     self.damaged += 1
-                samples = _frame_samples(frame)
+                samples = _full_scale(frame_samples(frame))
                 yield samples, frame.sample_rate, at
                 at += samples.shape[1] / frame.sample_rate
 
@@ -622,7 +705,7 @@ def _gather(pieces: Iterator[tuple[Samples, int]]) -> Iterator[tuple[Samples, in
         yield np.concatenate(waiting, axis=1), kind[1]
 
 
-def _open_container(file: IO[bytes], name: str) -> InputContainer:
+def _open_container(file: SteadyFile, name: str) -> InputContainer:
     """FFmpeg on this very file, with this very format; it may open nothing else."""
     import av
 
@@ -653,6 +736,7 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         raise DecodeError(f"no audio in it (it holds: {held})", code="no-audio-stream")
     if audio.codec_context is None:
         raise DecodeError("the sound is in a coding that FFmpeg does not know", code="corrupt")
+    set_plain_layout(audio)
     audio.codec_context.thread_count = 1  # many files at once are faster than many threads on one
     if container.format.name == "flac":
         audio.codec_context.options = {"err_detect": "crccheck+explode"}  # damage shall be an error, not noise
@@ -671,13 +755,9 @@ def _declared_seconds(container: InputContainer, audio: AudioStream) -> float | 
     if container.format.name in ("aac", "amr", "mpeg", "mpegts", "ac3", "eac3", "dts"):
         return None
     if audio.duration is not None and audio.time_base is not None:
-        return float(audio.duration * audio.time_base)
-    return None if container.duration is None else container.duration / 1e6
-
-
-def _frame_samples(frame: av.AudioFrame) -> Samples:
-    """Shape ``(channels, n)``, full scale 1."""
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return _full_scale(samples)
+        seconds = float(audio.duration * audio.time_base)
+    elif container.duration is not None:
+        seconds = container.duration / 1e6
+    else:
+        return None
+    return seconds if 0 <= seconds < FAR else None

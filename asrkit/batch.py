@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import threading
 import time
@@ -15,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from queue import Empty, SimpleQueue
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Self
 
 from .audio import SAMPLING_RATE, Audio, probe, stream
@@ -31,7 +29,6 @@ from .journal.run import Answer, Content
 from .journal.run import Run as Journal
 from .progress import Progress
 from .source import (
-    IN_MEMORY,
     ArraySource,
     ByteSource,
     FetchedSource,
@@ -619,9 +616,7 @@ class _Run:
 
     def _fetch(self, row: _Row, source: UrlSource, journal: Journal) -> bool:
         """Fetch it once, to know it by its content; gives whether it had to be heard."""
-        with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
-            with source.open() as file:
-                shutil.copyfileobj(file, copy, 2**20)
+        with source.open() as copy:
             row.source = fetched = FetchedSource(source.url, copy)
             self._identify(row, Content(digest_of(fetched)), journal)
             if not self._new([row], journal):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import IO, Any
 
-from .errors import DecodeError
+from .errors import DecodeError, SourceError
 
 __all__ = ["BLOCK", "DONE", "ERROR", "FRAME", "JOB", "READY", "TICK", "Decode", "work"]
 
@@ -30,7 +30,14 @@ FRAME = struct.Struct("<cII")  # what it is, bytes of JSON, bytes of float32 sam
 READY, BLOCK, TICK, ERROR, DONE = b"R", b"B", b"T", b"E", b"D"
 TICK_SECONDS = 1.0  # between signs of life
 OPEN_FILES = 16  # standard streams, the channel, the clip, and what an import needs
-WANTED = ("av", "av.audio.resampler", "av.sidedata.sidedata", "av.stream", "soundfile")  # before the doors are shut
+WANTED = (
+    "av",
+    "av.audio.plane",
+    "av.audio.resampler",
+    "av.sidedata.sidedata",
+    "av.stream",
+    "soundfile",
+)  # before the doors are shut
 
 
 def work(descriptor: int, decoder: str, memory: int, patience: int) -> None:
@@ -82,7 +89,7 @@ class _Answer:
             for said, samples in decode(file, job, self.tell):
                 self.send(BLOCK, said, b"" if samples is None else memoryview(samples).cast("B"))
             self.send(DONE, {})
-        except DecodeError as error:
+        except (DecodeError, SourceError) as error:
             self.send(ERROR, {"code": error.code, "message": str(error)})
         except MemoryError:
             self.send(ERROR, {"code": "decoder-memory", "message": ""})

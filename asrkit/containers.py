@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import IO
+from typing import Protocol
 
 from .errors import DecodeError
 
-__all__ = ["AUDIO_ENDINGS", "WavHeader", "ogg_faults", "read_wav_header", "sniff"]
+__all__ = ["AUDIO_ENDINGS", "Readable", "WavHeader", "ogg_faults", "read_wav_header", "sniff"]
 
 AUDIO_ENDINGS = frozenset(
     {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
     | {".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".sph", ".spx", ".tta", ".voc", ".w64"}
     | {".wav", ".webm", ".wma", ".wmv", ".wv"}
 )
+MOST_CHUNKS = 10_000  # before the sound of a WAV file; broadcast files have some dozens
 HEAD = 4096  # bytes, enough for every magic number below
 PADDING = 1 << 16  # bytes of zeros that some writers put before an MP3
 
@@ -57,7 +58,17 @@ MAGIC = [
 ]
 
 
-def sniff(file: IO[bytes]) -> str:
+class Readable(Protocol):
+    """What is needed of an open file here."""
+
+    def read(self, count: int = ..., /) -> bytes:
+        """The next bytes."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """The new position."""
+
+
+def sniff(file: Readable) -> str:
     """FFmpeg's name of the container, from content alone (``"rifx"`` for big-endian WAV, which it misreads).
 
     Raises:
@@ -159,7 +170,7 @@ EXTENSIBLE = 0xFFFE  # the coding is the first word of a GUID further on
 STREAMED = {0, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFF000, 0xFFFFFFFF}  # "size unknown" of various writers
 
 
-def read_wav_header(file: IO[bytes]) -> WavHeader:
+def read_wav_header(file: Readable) -> WavHeader:
     """Read and check the header of a WAV, RF64, BW64 or RIFX file.
 
     Raises:
@@ -168,7 +179,7 @@ def read_wav_header(file: IO[bytes]) -> WavHeader:
     size = file.seek(0, 2)
     order = ">" if _read_at(file, 0, 4) == b"RIFX" else "<"
     position, fmt, long_size = 12, b"", None
-    while True:
+    for _ in range(MOST_CHUNKS):
         head = _read_at(file, position, 8)
         if len(head) < 8:
             raise DecodeError("a WAV header without sound after it", code="empty" if fmt else "corrupt")
@@ -180,6 +191,8 @@ def read_wav_header(file: IO[bytes]) -> WavHeader:
         elif tag == b"data":
             break
         position += 8 + length + length % 2
+    else:
+        raise DecodeError(f"a WAV file with over {MOST_CHUNKS:,} chunks and no sound among them", code="corrupt")
     if len(fmt) < 16:
         raise DecodeError("a WAV file without its format", code="corrupt")
     coding, channels, rate, _, block, bits = struct.unpack(order + "HHIIHH", fmt[:16])
@@ -200,7 +213,7 @@ def read_wav_header(file: IO[bytes]) -> WavHeader:
     return WavHeader(coding, channels, rate, block, promised, size - data_start)
 
 
-def ogg_faults(file: IO[bytes]) -> set[str]:
+def ogg_faults(file: Readable) -> set[str]:
     """``"chained"`` where one stream follows another, ``"truncated"`` where the last page is cut.
 
     Reads page headers only (RFC 3533, section 6). The mark of the last page is no help: browsers do not set it.
@@ -216,7 +229,7 @@ def ogg_faults(file: IO[bytes]) -> set[str]:
     return faults if position == file.seek(0, 2) else faults | {"truncated"}
 
 
-def _after_padding(file: IO[bytes]) -> int:
+def _after_padding(file: Readable) -> int:
     head = _read_at(file, 0, PADDING)
     if not head:
         raise DecodeError("the file is empty (0 bytes)", code="empty")
@@ -233,6 +246,6 @@ def _syncsafe(data: bytes) -> int:
     return sum((byte & 0x7F) << shift for byte, shift in zip(data, (21, 14, 7, 0), strict=True))
 
 
-def _read_at(file: IO[bytes], position: int, count: int) -> bytes:
+def _read_at(file: Readable, position: int, count: int) -> bytes:
     file.seek(position)
     return file.read(count)

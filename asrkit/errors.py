@@ -102,8 +102,8 @@ class DecodeError(AsrkitError):
     """The audio is there but cannot be decoded.
 
     Codes: ``empty``, ``not-audio``, ``no-audio-stream``, ``no-channel``, ``encrypted``, ``corrupt``,
-    ``non-finite``, ``too-long``, ``too-large``, ``timeout``; of an isolated decoder also ``decoder-crashed``,
-    ``decoder-timeout``, ``decoder-memory``, ``decoder-invalid``.
+    ``non-finite``, ``too-long``, ``too-large``, ``timeout``, ``decoder-memory``; of an isolated decoder also
+    ``decoder-crashed``, ``decoder-timeout``, ``decoder-invalid``.
     """
 
     code = "decode"

@@ -31,7 +31,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .errors import AsrkitError, DecodeError, OptionError
+from .errors import AsrkitError, DecodeError, OptionError, SourceError
 
 if sys.platform != "win32":
     from .confined import BLOCK, DONE, ERROR, FRAME, JOB, READY, TICK
@@ -161,14 +161,21 @@ class Workers:
         self, file: IO[bytes], job: Mapping[str, Any], block: int, patience: float | None = None
     ) -> Generator[tuple[dict[str, Any], Samples], None, None]:
         limits = self.limits if patience is None else replace(self.limits, seconds=patience)
-        with _descriptor(file) as descriptor:
-            worker = self._sent(job, descriptor)
-            is_reusable = False
-            try:
-                yield from worker.answers(limits, block)
-                is_reusable = not worker.is_demoted
-            finally:
-                self._give_back(worker, is_reusable)
+        try:
+            with _descriptor(file) as descriptor:
+                worker = self._sent(job, descriptor)
+                is_reusable = False
+                try:
+                    yield from worker.answers(limits, block)
+                    is_reusable = not worker.is_demoted
+                finally:
+                    self._give_back(worker, is_reusable)
+        except OSError as error:  # too many open files, no room for a copy, no further process
+            raise AsrkitError(
+                f"the clip could not be handed to a process for isolated decoding ({error}); "
+                "free what is short and try again, or pass isolate=False for files that you trust",
+                code="no-isolation",
+            ) from error
 
     def _sent(self, job: Mapping[str, Any], descriptor: int) -> _Worker:
         """A worker that has the job. One that was lost while it was idle is no fault of the clip."""
@@ -346,7 +353,7 @@ class _Worker:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self.process.pid, NICE)
 
-    def _told(self, said: Mapping[str, Any], limits: Limits) -> DecodeError:
+    def _told(self, said: Mapping[str, Any], limits: Limits) -> AsrkitError:
         code, message = said.get("code"), said.get("message")
         if not (isinstance(code, str) and isinstance(message, str) and code.replace("-", "").isalpha()):
             raise _Invalid
@@ -355,6 +362,8 @@ class _Worker:
             return _too_much_memory(limits.memory)
         if code == "unexpected":
             message = f"decoding failed: {message}"
+        if code == "unreadable":
+            return SourceError(_printable(message), code=code)
         return DecodeError(_printable(message), code=code[:40])
 
     def _death(self) -> DecodeError:
@@ -367,7 +376,8 @@ class _Worker:
                 f"the decoder gave no sign of life and was stopped by its alarm: {ADVICE}", code="decoder-timeout"
             )
         if status is not None and status < 0:
-            how = signal.Signals(-status).name
+            names = {each.value: each.name for each in signal.Signals}  # real-time signals have none
+            how = names.get(-status, f"signal {-status}")
             if status == -signal.SIGKILL:
                 how += ", as the system does when memory is short"
         else:

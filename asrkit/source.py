@@ -6,25 +6,25 @@ puts into an audio column. What a cell *is* is decided here by its type alone; n
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import re
-import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile, SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
-from urllib.request import url2pathname
 
 import numpy as np
 
+from .allowance import Allowance
+from .deadline import call_within
 from .errors import SourceError
-from .web import VARIABLE, fetch, private_is_allowed
+from .local import open_regular, path_of_file_url
+from .remote import IN_MEMORY, is_url, open_url, public_url
+from .web import allowance
 
 __all__ = [
     "ArraySource",
@@ -37,9 +37,6 @@ __all__ = [
     "is_missing",
     "locate",
 ]
-
-IN_MEMORY = 64 * 2**20  # bytes; what is fetched beyond this waits in a temporary file
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")  # two letters at least: C:\ is a path
 
 EXPECTED = (
     "expected a path, a URL, bytes, an open file, (samples, sampling_rate), "
@@ -60,17 +57,7 @@ class FileSource:
         Raises:
             SourceError: ``not-found``, ``not-a-file`` or ``unreadable``.
         """
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        except OSError as error:
-            raise _cannot_open(self.path, error) from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise SourceError(
-                f"{self.path} is not a regular file (a folder, pipe, socket or device); name an audio file",
-                code="not-a-file",
-            )
-        with os.fdopen(descriptor, "rb") as file:
+        with open_regular(self.path) as file:
             yield file
 
 
@@ -98,59 +85,14 @@ class UrlSource:
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The file, fetched whole.
+        """The file, fetched whole, in at most 30 minutes and 4 GB.
 
         Raises:
-            SourceError: ``refused-address``, ``no-filesystem``, ``not-found``, ``unreachable`` or ``too-large``.
+            SourceError: ``refused-address``, ``no-filesystem``, ``not-found``, ``unreachable``, ``unreadable`` or
+                ``too-large``.
         """
-        is_trusted = self.allow_private or private_is_allowed()
-        *around, inner = self.url.split("::")
-        is_web = inner.partition("://")[0].lower() in ("http", "https")
-        if not is_trusted:
-            _refuse_hosts(self.url, around if is_web else [*around, inner])
-        if is_web:
-            shown = _public(inner)
-            if not around:
-                with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
-                    fetch(self.url, shown, copy, allow_private=is_trusted)
-                    copy.seek(0)
-                    yield copy
-                return
-            with NamedTemporaryFile() as archive:  # fsspec then finds the archive on this machine
-                fetch(inner, shown, archive, allow_private=is_trusted)
-                archive.flush()
-                with self._by_fsspec("::".join([*around, Path(archive.name).as_uri()])) as copy:
-                    yield copy
-            return
-        with self._by_fsspec(self.url) as copy:
-            yield copy
-
-    @contextmanager
-    def _by_fsspec(self, url: str) -> Iterator[IO[bytes]]:
-        import fsspec
-
-        with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
-            try:
-                with fsspec.open(url, "rb") as remote:
-                    shutil.copyfileobj(remote, copy, 2**20)
-            except (ImportError, ValueError) as error:
-                raise _no_filesystem(self.url, error) from error
-            except FileNotFoundError as error:
-                if isinstance(error.__cause__, OSError):  # fsspec says so of refused connections too
-                    cause = type(error.__cause__).__name__
-                    raise SourceError(
-                        f"{_public(self.url)} could not be fetched ({cause}); check the address", code="unreachable"
-                    ) from None
-                raise SourceError(f"{_public(self.url)} does not exist", code="not-found") from error
-            except Exception as error:  # every filesystem has its own tree of errors
-                # The error's own text may hold the whole address, secrets included.
-                raise SourceError(
-                    f"{_public(self.url)} could not be fetched ({type(error).__name__}); "
-                    "check the address and the credentials",
-                    code="unreachable",
-                ) from None
-            copy.seek(0)
-            yield copy
+        with open_url(self.url, allowance(public_url(self.url)), allow_private=self.allow_private) as file:
+            yield file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,28 +123,6 @@ class ArraySource:
 
 
 Source = FileSource | ByteSource | UrlSource | FetchedSource | ArraySource
-
-
-# What fsspec opens without dialling a host that the address names: stores by the names of their buckets, what lies on
-# this machine, and what wraps another.
-_HOSTLESS = frozenset(
-    {"abfs", "abfss", "adl", "az", "blockcache", "data", "dir", "file", "filecache", "gcs", "gs", "hf", "libarchive"}
-    | {"local", "memory", "oss", "s3", "s3a", "simplecache", "tar", "zip"}
-)
-
-
-def _refuse_hosts(url: str, parts: Sequence[str]) -> None:
-    """Other filesystems connect as they like: which address that is cannot be checked here."""
-    from fsspec.registry import known_implementations
-
-    for part in parts:
-        scheme = part.partition("://")[0].lower()
-        if scheme in known_implementations and scheme not in _HOSTLESS:
-            raise SourceError(
-                f"{_public(url)}: what {scheme}:// connects to cannot be checked; if the address is meant, "
-                f"pass allow_private_urls=True or set {VARIABLE}=1",
-                code="refused-address",
-            )
 
 
 def is_missing(cell: object) -> bool:
@@ -264,13 +184,13 @@ def describe(cell: object) -> str:
         case FileSource(path):
             return str(path)
         case UrlSource(url) | FetchedSource(url):
-            return _public(url)
+            return public_url(url)
         case ByteSource(data):
             return describe(data)
         case ArraySource(samples, rate):
             return describe((samples, rate))
     if isinstance(cell, str):
-        shown = _public(cell)
+        shown = public_url(cell)
         return shown if len(shown) <= 300 else shown[:300] + "..."
     if isinstance(cell, os.PathLike):
         return os.fspath(cell) if isinstance(os.fspath(cell), str) else repr(cell)
@@ -290,8 +210,8 @@ def _from_text(text: str, allow_private_urls: bool) -> Source:
     if not text.strip() or "\0" in text:
         raise _bad_cell(text, "an empty text" if not text.strip() else "a text with a NUL character")
     if text.lower().startswith("file:"):
-        return FileSource(Path(url2pathname(re.sub(r"^//(localhost)?(?=/)", "", text[5:], flags=re.IGNORECASE))))
-    if _URL.match(text):
+        return FileSource(path_of_file_url(text))
+    if is_url(text):
         return UrlSource(text, allow_private_urls)
     return FileSource(Path(text).expanduser())
 
@@ -301,7 +221,7 @@ def _from_mapping(cell: Mapping[Any, Any], allow_private_urls: bool) -> Source:
     if cell.get("array") is not None:
         return _from_array(cell["array"], rate, cell)
     if cell.get("bytes") is not None:
-        return ByteSource(bytes(cell["bytes"]))
+        return ByteSource(_as_bytes(cell["bytes"], cell))
     if isinstance(cell.get("path"), str | os.PathLike):
         return locate(cell["path"], allow_private_urls=allow_private_urls)
     raise _bad_cell(cell, f"a dict with the keys {sorted(map(str, cell))}")
@@ -323,43 +243,59 @@ def _from_array(samples: Any, rate: Any, cell: object) -> ArraySource:
     return ArraySource(array, hertz)
 
 
-def _read_all(file: Any) -> bytes:
-    """The whole file, whatever its position, which is given back."""
+def _as_bytes(data: Any, cell: object) -> bytes:
+    if isinstance(data, int):  # bytes(10**9) would be a gigabyte of zeros
+        raise _bad_cell(cell, "a dict whose bytes are a number")
     try:
-        position = file.tell() if file.seekable() else None
-        if position is not None:
-            file.seek(0)
-        data = file.read()
+        return bytes(data)
+    except (TypeError, ValueError) as error:
+        raise _bad_cell(cell, f"a dict whose bytes are {type(data).__name__}") from error
+
+
+def _read_all(file: Any) -> bytes:
+    """The whole file, whatever its position, which is given back; within the limits of what is fetched."""
+    limit = allowance(describe(file))
+    try:
+        if _is_at_hand(file):
+            return _read_within(file, limit)
+        return call_within(lambda: _read_within(file, limit), limit.deadline)  # a pipe may never give anything
+    except SourceError:
+        raise
+    except Exception as error:
+        limit.check_time()
+        raise SourceError(f"the file object cannot be read: {error!s:.300}", code="unreadable") from error
+
+
+def _is_at_hand(file: Any) -> bool:
+    """Whether reading it cannot block: it is in memory, or a regular file."""
+    if isinstance(file, BytesIO):
+        return True
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _read_within(file: Any, limit: Allowance) -> bytes:
+    position = file.tell() if file.seekable() else None
+    if position is not None:
+        file.seek(0)
+
+    def read(step: int) -> bytes:
+        data = file.read(step)
+        if isinstance(data, bytes | bytearray):
+            return bytes(data)
+        if data is None:
+            raise OSError("it is not blocking, and has no more bytes for now")
+        raise _bad_cell(file, "a file opened as text; open it with mode 'rb'")
+
+    with SpooledTemporaryFile(max_size=IN_MEMORY) as copy:  # what never ends shall not take the memory
+        limit.copy(read, copy)
         if position is not None:
             file.seek(position)
-    except (OSError, ValueError, AttributeError) as error:
-        raise SourceError(f"the file object cannot be read: {error}", code="unreadable") from error
-    if not isinstance(data, bytes):
-        raise _bad_cell(file, "a file opened as text; open it with mode 'rb'")
-    return data
+        copy.seek(0)
+        return copy.read()
 
 
 def _bad_cell(cell: object, what: str = "") -> SourceError:
     return SourceError(f"{EXPECTED}; got {what or f'{type(cell).__name__} {cell!r:.80}'}", code="bad-cell")
-
-
-def _cannot_open(path: Path, error: OSError) -> SourceError:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
-        return SourceError(f"no such file: {path}{where}", code="not-found")
-    if error.errno in (errno.ENXIO, errno.EISDIR):
-        return SourceError(f"{path} is not a regular file; name an audio file", code="not-a-file")
-    return SourceError(f"{path} cannot be opened: {error.strerror}", code="unreadable")
-
-
-def _no_filesystem(url: str, error: Exception) -> SourceError:
-    from fsspec.registry import known_implementations
-
-    scheme = re.split("::|://", url)[0]
-    hint = known_implementations.get(scheme, {}).get("err") or str(error)
-    return SourceError(f"nothing installed here opens {scheme}:// ({hint})", code="no-filesystem")
-
-
-def _public(url: str) -> str:
-    """The URL without user names, passwords and query, which may hold secrets."""
-    return re.sub(r"(://)[^/]*@", r"\1", url.split("?")[0]) if _URL.match(url) else url

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
+from .allowance import Allowance
+from .deadline import deadline
 from .errors import SourceError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Resolve = Callable[[str, int], list[str]]
 
 VARIABLE = "ASRKIT_ALLOW_PRIVATE_URLS"
 MOST_BYTES = 4 * 2**30  # 37 h of 16-bit sound at 16 kHz
-MOST_SECONDS = 1_800.0  # for all of a file
+MOST_SECONDS = 1_800.0  # for all of a file, from looking its name up to its last byte
 CONNECT_SECONDS, SILENT_SECONDS = 15.0, 60.0
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -64,8 +64,19 @@ def _last_four(address: IPv6Address) -> IPv4Address:
     return IPv4Address(int(address) & 0xFFFFFFFF)
 
 
+def allowance(shown: str) -> Allowance:
+    """What one cell may take where the caller sets no other limit."""
+    return Allowance(shown, MOST_BYTES, MOST_SECONDS)
+
+
 def fetch(
-    url: str, shown: str, copy: IO[bytes], *, allow_private: bool = False, resolve: Resolve | None = None
+    url: str,
+    shown: str,
+    copy: IO[bytes],
+    *,
+    allow_private: bool = False,
+    resolve: Resolve | None = None,
+    limit: Allowance | None = None,
 ) -> None:
     """Write the file at an address into ``copy``.
 
@@ -75,6 +86,7 @@ def fetch(
         copy: where the bytes go.
         allow_private: also from addresses that are not public.
         resolve: name and port -> addresses; the system's where not given.
+        limit: of bytes and time, for all of it: looking names up, connecting, headers, redirects, the file.
 
     Raises:
         SourceError: ``refused-address``, ``not-found``, ``unreachable`` or ``too-large``.
@@ -82,22 +94,12 @@ def fetch(
     import httpcore2
     import httpx2
 
-    guard = _guard(shown, allow_private, resolve or _resolve)
-    until = time.monotonic() + MOST_SECONDS
+    limit = limit or allowance(shown)
     try:
-        at = httpx2.URL(url)
-        origin = _origin(at)
-        with httpcore2.ConnectionPool(network_backend=guard, http2=False) as pool:
-            for _ in range(MOST_REDIRECTS + 1):
-                with _get(pool, at, with_user=_origin(at) == origin and at.userinfo) as response:
-                    if response.status not in REDIRECTS:
-                        return _keep(response, shown, copy, until)
-                    told = {name.lower(): value for name, value in response.headers}.get(b"location", b"")
-                at = at.join(told.decode("ascii"))
-                if at.scheme not in ("http", "https"):
-                    raise SourceError(f"{shown} leads to {at.scheme}://, which is not followed", code="refused-address")
-        raise SourceError(f"{shown} is redirected over {MOST_REDIRECTS} times", code="unreachable")
+        with deadline(limit.deadline):
+            _follow(httpx2.URL(url), shown, copy, _guard(shown, allow_private, resolve, limit), limit)
     except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
+        limit.check_time()
         # The error's own text may hold the whole address, secrets included.
         raise SourceError(
             f"{shown} could not be fetched ({type(error).__name__}); check the address{_about_proxies()}",
@@ -105,6 +107,23 @@ def fetch(
         ) from None
     except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, UnicodeError, ValueError) as error:
         raise SourceError(f"{shown} is no address ({type(error).__name__})", code="unreachable") from None
+
+
+def _follow(at: httpx2.URL, shown: str, copy: IO[bytes], guard: httpcore2.NetworkBackend, limit: Allowance) -> None:
+    """Fetch it, through a few redirects."""
+    import httpcore2
+
+    origin = _origin(at)
+    with httpcore2.ConnectionPool(network_backend=guard, http2=False) as pool:
+        for _ in range(MOST_REDIRECTS + 1):
+            with _get(pool, at, with_user=_origin(at) == origin and at.userinfo) as response:
+                if response.status not in REDIRECTS:
+                    return _keep(response, shown, copy, limit)
+                location = {name.lower(): value for name, value in response.headers}.get(b"location", b"")
+            at = at.join(location.decode("ascii"))
+            if at.scheme not in ("http", "https"):
+                raise SourceError(f"{shown} leads to {at.scheme}://, which is not followed", code="refused-address")
+    raise SourceError(f"{shown} is redirected over {MOST_REDIRECTS} times", code="unreachable")
 
 
 @contextmanager
@@ -125,7 +144,7 @@ def _get(pool: httpcore2.ConnectionPool, at: httpx2.URL, with_user: bytes | bool
         yield response
 
 
-def _keep(response: httpcore2.Response, shown: str, copy: IO[bytes], until: float) -> None:
+def _keep(response: httpcore2.Response, shown: str, copy: IO[bytes], limit: Allowance) -> None:
     if response.status in (404, 410):
         raise SourceError(f"{shown} does not exist", code="not-found")
     if response.status != 200:
@@ -133,13 +152,8 @@ def _keep(response: httpcore2.Response, shown: str, copy: IO[bytes], until: floa
             f"{shown} could not be fetched (status {response.status}); check the address and the credentials",
             code="unreachable",
         )
-    kept = 0
     for data in response.iter_stream():
-        kept += len(data)
-        if kept > MOST_BYTES:
-            raise SourceError(f"{shown} has over {MOST_BYTES / 2**30:.0f} GB", code="too-large")
-        if time.monotonic() > until:
-            raise SourceError(f"{shown} did not come within {MOST_SECONDS / 60:.0f} minutes", code="unreachable")
+        limit.keep(len(data))
         copy.write(data)
 
 
@@ -153,30 +167,19 @@ def _about_proxies() -> str:
     return "; the environment names a proxy, which is not used: it would look names up itself, unchecked"
 
 
-def _resolve(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _guard(shown: str, allow_private: bool, resolve: Resolve) -> httpcore2.NetworkBackend:
+def _guard(shown: str, allow_private: bool, resolve: Resolve | None, limit: Allowance) -> httpcore2.NetworkBackend:
     """What makes connections, and refuses those to addresses that are not public."""
-    import httpcore2
+    from .wire import TimedBackend, addresses_of, system_addresses
 
-    class Guard(httpcore2.SyncBackend):
-        def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore2.NetworkStream:
-            addresses = resolve(host, port)
+    class Guard(TimedBackend):
+        def addresses(self, host: str, port: int) -> list[str]:
+            addresses = addresses_of(host, port, resolve or system_addresses)
             if not allow_private and (wrong := [each for each in addresses if not is_public(each)]):
                 raise SourceError(
                     f"{shown} leads to {wrong[0]}, which is not a public address; if it is meant, "
                     f"pass allow_private_urls=True or set {VARIABLE}=1",
                     code="refused-address",
                 )
-            for number, address in enumerate(addresses, 1):
-                try:
-                    return super().connect_tcp(address, port, *args, **options)
-                except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                    if number == len(addresses):
-                        raise
-            raise httpcore2.ConnectError("the name has no address")
+            return addresses
 
-    return Guard()
+    return Guard(limit.receive)

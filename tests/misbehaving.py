@@ -5,6 +5,7 @@ A clip whose sound ends in the 16 bytes of a mark does what the mark says; every
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -12,7 +13,21 @@ import time
 
 from asrkit import audio, confined
 
-MARKS = ("crash", "abort", "exit", "hang", "spin", "memory", "raise", "nan", "endless", "long", "code", "open")
+MARKS = (
+    "crash",
+    "abort",
+    "exit",
+    "hang",
+    "spin",
+    "memory",
+    "raise",
+    "nan",
+    "endless",
+    "long",
+    "code",
+    "headers",
+    "open",
+)
 
 
 def marked(data: bytes, mark: str) -> bytes:
@@ -25,7 +40,10 @@ def decode(file, job, tell):
     """As ``asrkit.audio.decode``, unless the clip is marked."""
     file.seek(-min(16, file.seek(0, 2)), 2)
     mark = file.read().decode("latin-1").strip()
-    if mark.startswith("<<") and mark.endswith(">>"):
+    if mark == "<<headers>>":
+        file.seek(0)
+        yield json.loads(file.read()[:-16]), None
+    elif mark.startswith("<<") and mark.endswith(">>"):
         yield from globals()[f"_{mark[2:-2]}"]()
     else:
         file.seek(0)
