@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager, contextmanager
 
 from .answers import refused
 from .batcher import Batch
+from .bodies import Bodies
 from .catalogue import Catalogue, Wish
 from .exchange import Exchange
 from .faults import Faults
 from .metrics import Metrics
 from .queue import Queue
-from .recogniser import Heard, Recogniser, Room
+from .recogniser import Heard, Recogniser
 from .settings import Settings
 
 __all__ = ["Service"]
@@ -38,7 +39,7 @@ class Service:
         self.is_stopping = False
         self.inside = 0  # requests between their first byte and their answer
         self.depth = 0  # requests whose body is here and whose answer is not
-        self.bodies = Room(BODIES * settings.max_body)
+        self.bodies = Bodies(BODIES * settings.max_body, settings.idle, settings.limits.least_rate)
         self.metrics = Metrics(lambda: self.depth, self._waiting, lambda: self.recogniser.rtfx or 0.0)
         self.recogniser = Recogniser(settings, self.catalogue, self._batch_done)
         self.queue = Queue(self.recogniser, self.catalogue)
@@ -66,11 +67,8 @@ class Service:
             Refusal: the server is full, or the body is too large or does not come.
         """
         self.check_room()
-        body = await exchange.body(limit or self.settings.max_body, self.settings.idle, self.bodies)
-        try:
-            yield body
-        finally:
-            self.bodies.free(exchange.body_bytes)
+        with self.bodies.upload(exchange.address) as upload:
+            yield await exchange.body(limit or self.settings.max_body, upload)
 
     def check_room(self) -> None:
         """Raises 3040 when as many wait already as may."""
