@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import sys
+import time
+from collections import deque
 
 from .protocol import Phase, Protocol
 from .settings import Limits
@@ -14,6 +17,7 @@ RESERVED_FILES = 128  # descriptors of the process that are for something else t
 MOST_UNSENT = 64 * 10**6  # bytes of answers that clients have not taken, all together
 PATIENCE = 1.0  # seconds for which nobody has to give way
 STOP_SECONDS = 5.0  # without progress in which an answer is given up while the server ends
+TURNS_SECONDS = 0.005  # for which requests are taken apart before other work has its turn
 FULL = "The server has too many connections; try again."
 
 
@@ -31,6 +35,8 @@ class Connections:
         self.limits = limits
         self.most = min(limits.connections, _descriptors())
         self.open: set[Protocol] = set()
+        self._turns: deque[Protocol] = deque()
+        self._handle: asyncio.Handle | None = None
 
     def admit(self, newcomer: Protocol) -> None:
         """Add a connection, in the place of others where there are too many."""
@@ -57,6 +63,23 @@ class Connections:
             if connection.outlet.is_stuck(now, seconds, limits.least_rate):
                 connection.outlet.abort()
         self._relieve(now)
+
+    def ask_for_turn(self, connection: Protocol) -> None:
+        """Let a connection go on after the others had their turn."""
+        if not connection.is_in_line:
+            connection.is_in_line = True
+            self._turns.append(connection)
+            if self._handle is None:
+                self._handle = asyncio.get_running_loop().call_soon(self._take_turns)
+
+    def _take_turns(self) -> None:
+        """However many connections send what is costly to take apart, they hold the event loop no longer than one."""
+        until = time.monotonic() + TURNS_SECONDS
+        waiting = len(self._turns)
+        while waiting and time.monotonic() < until:
+            self._turns.popleft().take_turn()
+            waiting -= 1
+        self._handle = asyncio.get_running_loop().call_soon(self._take_turns) if self._turns else None
 
     def abort(self) -> None:
         """End all connections as they are."""

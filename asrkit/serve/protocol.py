@@ -28,6 +28,10 @@ SIZED_PIECE = 64 * 1024  # ... and within a body whose length is known, where it
 TURN = 64 * 1024
 CHUNKED_PRICE = 4  # for each byte
 CALL_PRICE = 256
+# Empty lines within the body of one request at which a piece ends. One that holds more of them gets pieces of a least
+# length, so that they do not cost a call each; see ``_is_deaf``.
+EMPTY_LINES = 64
+LEAST_PIECE = 1024
 FRAMING = 16  # bytes around the chunks of a body for each byte in it; chunks of one byte need at most twelve
 FAIR_RATE = 64 * 1024  # bytes per second of an upload that keeps nobody waiting
 END_OF_HEAD = b"\r\n\r\n"
@@ -67,12 +71,14 @@ class Protocol(HttpToolsProtocol):
         self.phase = Phase.IDLE
         self.since = self.loop.time()  # when the phase began
         self.body_bytes = 0  # of the request
-        self.is_late_turn = False  # whether a turn is asked for already
+        self.is_in_line = False  # whether a turn is asked for already
         self._held, self._at = b"", 0  # what was received, and how much of it went to the parser
         self._tail = b""  # the last bytes that went to the parser, where the end of a head may have begun
         self._remaining: int | None = None  # bytes of a body whose length is known
+        self._thrown_away = 0
         self._has_body = False
-        self._is_replaying = False
+        self._is_deaf = False  # whether what the parser reports is not for the application
+        self._empty_lines = 0
         self._fields = 0
         self._body_in_piece = 0
         self._overhead = 0  # bytes since the last one of a body: head, sizes and extensions of chunks, trailers
@@ -96,6 +102,9 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Keep what came until the parser may have it."""
         if self.phase in (Phase.CLOSING, Phase.CLOSED):
+            self._thrown_away += len(data)
+            if self._thrown_away > self.limits.linger_bytes:
+                self.outlet.finish()
             return
         self._held, self._at = self._held[self._at :] + data, 0
         self._pump()
@@ -129,7 +138,7 @@ class Protocol(HttpToolsProtocol):
         budget = TURN
         while self._at < len(self._held) and self._may_feed():
             if budget <= 0:
-                self._ask_for_a_turn()
+                self.watch.ask_for_turn(self)
                 break
             piece = self._next_piece()
             self._feed(piece)
@@ -141,13 +150,9 @@ class Protocol(HttpToolsProtocol):
     def _may_feed(self) -> bool:
         return self.phase in (Phase.IDLE, Phase.HEAD, Phase.BODY) and not self.flow.read_paused
 
-    def _ask_for_a_turn(self) -> None:
-        if not self.is_late_turn:
-            self.is_late_turn = True
-            self.loop.call_soon(self._late_turn)
-
-    def _late_turn(self) -> None:
-        self.is_late_turn = False
+    def take_turn(self) -> None:
+        """Go on where the last turn ended."""
+        self.is_in_line = False
         if self.phase is not Phase.CLOSED:
             self._pump()
 
@@ -158,11 +163,13 @@ class Protocol(HttpToolsProtocol):
             end = at + min(self._remaining, SIZED_PIECE)
         else:
             begun = (self._tail + data[at : at + 3]).find(END_OF_HEAD)
-            if begun >= 0:
+            if begun >= 0 and self._empty_lines <= EMPTY_LINES:
                 end = at + begun + len(END_OF_HEAD) - len(self._tail)
             else:
-                found = data.find(END_OF_HEAD, at, at + PIECE)
+                least = LEAST_PIECE if self._empty_lines > EMPTY_LINES else 0
+                found = data.find(END_OF_HEAD, at + least, at + PIECE)
                 end = found + len(END_OF_HEAD) if found >= 0 else at + PIECE
+            self._empty_lines += end < at + LEAST_PIECE
             self._tail = (self._tail + data[at:end])[-3:]
         self._at = min(end, len(data))
         return memoryview(data)[at : self._at]
@@ -175,12 +182,17 @@ class Protocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade:
                 self._go_on_without_upgrade()
         except httptools.HttpParserError:
-            if self.phase is Phase.HEAD and self.parser.get_method() == b"PRI":
+            if self._is_deaf:
+                pass
+            elif self.phase is Phase.HEAD and self.parser.get_method() == b"PRI":
                 self.refuse(505, "This server speaks HTTP/1.1, not HTTP/2; ask with HTTP/1.1.")
             else:
                 self.refuse(400, "Invalid HTTP request received.")
-            return
-        self._count(len(piece), self._body_in_piece)
+        if self._is_deaf:  # a second request in the piece, which is possible after many empty lines only: it is dropped
+            self._is_deaf = self.cycle.keep_alive = False
+            self._held, self._at = b"", 0
+        else:
+            self._count(len(piece), self._body_in_piece)
 
     def _count(self, everything: int, body: int) -> None:
         self._overhead = everything - body if body else self._overhead + everything
@@ -193,25 +205,26 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first line of a request begins."""
-        if self._is_replaying:
+        self._is_deaf = self._is_deaf or self.phase is Phase.WORK
+        if self._is_deaf:
             return
         super().on_message_begin()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         self.scope["extensions"] = {CLOSE: {"close": self.transport.close}}
-        self._fields = self._overhead = self._framing = self.body_bytes = 0
+        self._fields = self._overhead = self._framing = self.body_bytes = self._empty_lines = 0
         self._remaining, self._has_body = None, False
         self._enter(Phase.HEAD)
 
     def on_url(self, url: bytes) -> None:
         """A part of the first line."""
-        if not self._is_replaying:
+        if not self._is_deaf:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer: those are counted and ignored, since the request has begun without them."""
-        if self._is_replaying or self.phase is Phase.CLOSING:
+        if self._is_deaf or self.phase is Phase.CLOSING:
             return
         self._fields += 1
         if self._fields > self.limits.head_fields:
@@ -221,7 +234,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request has begun."""
-        if self._is_replaying or self.phase is Phase.CLOSING:
+        if self._is_deaf or self.phase is Phase.CLOSING:
             return
         headers = dict(self.headers)
         length = headers.get(b"content-length", b"").strip()
@@ -274,11 +287,11 @@ class Protocol(HttpToolsProtocol):
         framing = [
             name + b": " + value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")
         ]
-        self._is_replaying = True
+        self._is_deaf = True
         try:
             self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", b""]))
         finally:
-            self._is_replaying = False
+            self._is_deaf = False
 
     # -- ends ----------------------------------------------------------------------------------------------------
 

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from .answers import refused
 from .batcher import Batch
 from .bodies import Bodies
-from .catalogue import Catalogue, Wish
+from .catalogue import Catalogue, Wish, raw_name
 from .exchange import Exchange
 from .faults import Faults
 from .metrics import Metrics
+from .names import folders_of
 from .queue import Queue
 from .recogniser import Heard, Recogniser
 from .settings import Settings
@@ -19,7 +20,7 @@ from .settings import Settings
 __all__ = ["Service"]
 
 LONGEST_PAUSE = 30  # seconds that a client is asked to wait
-BODIES = 4  # of the largest size that may be in memory at once
+BODIES = 3  # of the largest size that may be in memory at once
 
 
 class Service:
@@ -32,6 +33,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalogue = Catalogue(settings)
+        self.folders = folders_of(map(raw_name, (settings.model, *settings.map.values())))  # not for clients
         self.faults = None if settings.faults is None else Faults(settings.faults)
         self._heard = 0  # clips
         self.is_ready = False

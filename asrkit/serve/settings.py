@@ -27,7 +27,8 @@ class Limits:
             ``write_seconds``.
         write_seconds: without that rate, after which a client that does not take its answer is cut off.
         keep_alive_seconds: between two requests.
-        linger_seconds: for which what a refused client still sends is thrown away, so that it sees the answer.
+        linger_seconds: for which what a refused client still sends is thrown away, so that it sees the answer ...
+        linger_bytes: ... and as many bytes of it at most.
     """
 
     connections: int = 2_000
@@ -38,6 +39,7 @@ class Limits:
     write_seconds: float = 20.0
     keep_alive_seconds: int = 30
     linger_seconds: float = 2.0
+    linger_bytes: int = 32 * MEGABYTE
 
     def __post_init__(self) -> None:
         for one in fields(self):
