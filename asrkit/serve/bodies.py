@@ -11,7 +11,7 @@ from .answers import Refusal, refused
 
 __all__ = ["Bodies", "Upload"]
 
-PATIENCE = 3.0  # seconds for which an upload waits for memory
+PATIENCE = 4.0  # seconds for which an upload waits for memory
 LOOK_AGAIN = 0.25  # seconds after which one that waits looks for others that have become slow
 SHARE_OF_LARGE = (
     3 / 4
@@ -19,6 +19,7 @@ SHARE_OF_LARGE = (
 SMALL = 1 / 64  # of the memory: those first bytes
 SHARE_OF_ONE = 1 / 2  # of the memory, which one address may hold while another one needs some
 PACE_SECONDS = 1.0  # over which the pace of an upload is taken
+TRICKLE = 16 * 1024  # bytes that each upload may take in that time when it would have to wait: its pace shows in them
 SLOWED = 1 / 8  # of its average pace, below which an upload has as good as stopped
 
 
@@ -72,7 +73,7 @@ class Bodies:
         while not self._has_room(upload, amount):
             if (other := self._who_gives_way(upload)) is not None:
                 other.evict()
-            elif time.monotonic() > until or self._is_last_in_line(upload):
+            elif time.monotonic() > until or self._is_too_many(upload):
                 raise refused(3040, retry_after=2)
             else:
                 self._freed.clear()
@@ -83,7 +84,7 @@ class Bodies:
                     continue
 
     def _has_room(self, upload: Upload, amount: int) -> bool:
-        is_small = upload.held + amount <= SMALL * self.limit
+        is_small = upload.held + amount <= SMALL * self.limit or upload.of_late + amount <= TRICKLE
         return self.held + amount <= self.limit * (1 if is_small else SHARE_OF_LARGE)
 
     def _who_gives_way(self, upload: Upload) -> Upload | None:
@@ -99,14 +100,18 @@ class Bodies:
     def _held_by(self, address: str) -> float:
         return sum(upload.held for upload in self._uploads if upload.address == address)
 
-    def _is_last_in_line(self, upload: Upload) -> bool:
-        """Whether all wait for each other, and this one came last: it goes, so that the first can end."""
-        arriving = [other for other in self._uploads if not other.is_whole]
-        return (
-            len(arriving) > 1
-            and all(other.is_waiting for other in arriving)
-            and upload is max(arriving, key=lambda other: other.began)
-        )
+    def _is_too_many(self, upload: Upload) -> bool:
+        """Whether all wait for each other, and this upload is the one that goes, so that the others can end.
+
+        It is the last that came of those that hold much: the first is nearest to its end, and one that holds little
+        would leave little.
+        """
+        arriving = sorted((other for other in self._uploads if not other.is_whole), key=lambda other: other.began)
+        if len(arriving) < 2 or not all(other.is_waiting for other in arriving):
+            return False
+        average = sum(other.held for other in arriving) / len(arriving)
+        large = [other for other in arriving[1:] if other.held >= average]
+        return upload is (large or arriving)[-1]
 
 
 class Upload:
@@ -190,6 +195,11 @@ class Upload:
     def is_arriving(self) -> bool:
         """Whether it is the client that has to go on."""
         return self._timeout is not None and not self.is_evicted
+
+    @property
+    def of_late(self) -> int:
+        """Bytes since the pace was last noted."""
+        return self.held - self._marks[1][1]
 
     def pace(self, now: float) -> float:
         """Bytes per second, of the last one or two seconds."""
