@@ -28,13 +28,14 @@ SIZED_PIECE = 64 * 1024  # ... and within a body whose length is known, where it
 TURN = 64 * 1024
 CHUNKED_PRICE = 4  # for each byte
 CALL_PRICE = 256
-# Empty lines within the body of one request at which a piece ends. One that holds more of them gets pieces of a least
-# length, so that they do not cost a call each; see ``_is_deaf``.
-EMPTY_LINES = 64
+# Pieces of one request that an empty line has made short. A body that holds many more of them must not cost a call for
+# each, so then pieces end at a last chunk only, and where it imitates those too, they get a least length.
+SHORT_PIECES = 64
 LEAST_PIECE = 1024
 FRAMING = 16  # bytes around the chunks of a body for each byte in it; chunks of one byte need at most twelve
 FAIR_RATE = 64 * 1024  # bytes per second of an upload that keeps nobody waiting
 END_OF_HEAD = b"\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Phase(Enum):
@@ -78,7 +79,7 @@ class Protocol(HttpToolsProtocol):
         self._thrown_away = 0
         self._has_body = False
         self._is_deaf = False  # whether what the parser reports is not for the application
-        self._empty_lines = 0
+        self._short_pieces = 0
         self._fields = 0
         self._body_in_piece = 0
         self._overhead = 0  # bytes since the last one of a body: head, sizes and extensions of chunks, trailers
@@ -162,15 +163,15 @@ class Protocol(HttpToolsProtocol):
         if self.phase is Phase.BODY and self._remaining:
             end = at + min(self._remaining, SIZED_PIECE)
         else:
-            begun = (self._tail + data[at : at + 3]).find(END_OF_HEAD)
-            if begun >= 0 and self._empty_lines <= EMPTY_LINES:
-                end = at + begun + len(END_OF_HEAD) - len(self._tail)
-            else:
-                least = LEAST_PIECE if self._empty_lines > EMPTY_LINES else 0
-                found = data.find(END_OF_HEAD, at + least, at + PIECE)
-                end = found + len(END_OF_HEAD) if found >= 0 else at + PIECE
-            self._empty_lines += end < at + LEAST_PIECE
-            self._tail = (self._tail + data[at:end])[-3:]
+            mark = END_OF_HEAD if self._short_pieces <= SHORT_PIECES else LAST_CHUNK
+            least = 0 if self._short_pieces <= 2 * SHORT_PIECES else LEAST_PIECE
+            rest = len(mark) - 1  # of its bytes may have gone to the parser before
+            tail = self._tail[-rest:]
+            begun = (tail + data[at : at + rest]).find(mark) if least == 0 else -1
+            found = at + begun - len(tail) if begun >= 0 else data.find(mark, at + least, at + PIECE)
+            end = found + len(mark) if begun >= 0 or found >= 0 else at + PIECE
+            self._short_pieces += end < at + LEAST_PIECE
+            self._tail = (self._tail + data[at:end])[-len(END_OF_HEAD) :]
         self._at = min(end, len(data))
         return memoryview(data)[at : self._at]
 
@@ -188,7 +189,7 @@ class Protocol(HttpToolsProtocol):
                 self.refuse(505, "This server speaks HTTP/1.1, not HTTP/2; ask with HTTP/1.1.")
             else:
                 self.refuse(400, "Invalid HTTP request received.")
-        if self._is_deaf:  # a second request in the piece, which is possible after many empty lines only: it is dropped
+        if self._is_deaf:  # a second request in the piece, which is possible after many empty lines only: dropped
             self._is_deaf = self.cycle.keep_alive = False
             self._held, self._at = b"", 0
         else:
@@ -213,7 +214,7 @@ class Protocol(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         self.scope["extensions"] = {CLOSE: {"close": self.transport.close}}
-        self._fields = self._overhead = self._framing = self.body_bytes = self._empty_lines = 0
+        self._fields = self._overhead = self._framing = self.body_bytes = self._short_pieces = 0
         self._remaining, self._has_body = None, False
         self._enter(Phase.HEAD)
 
