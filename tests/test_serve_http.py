@@ -32,7 +32,7 @@ import asrkit.serve
 from asrkit import Canned
 from asrkit.audio import load
 from asrkit.backends.base import Preferences
-from asrkit.serve import Settings
+from asrkit.serve import Limits, Settings
 
 HEAD = f"POST {RUN}/{WHISPER} HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -181,11 +181,8 @@ def test_a_model_that_takes_too_long_is_a_timeout():
     assert (answer.status, answer.code) == (408, 3007)
 
 
-def test_headers_that_drip_are_a_timeout(monkeypatch):
-    from asrkit.serve.server import Protocol
-
-    monkeypatch.setattr(Protocol, "header_seconds", 0.3)
-    with asrkit.serve.background(Settings(model="canned:hi", port=0)) as server:
+def test_headers_that_drip_are_a_timeout():
+    with asrkit.serve.background(Settings(model="canned:hi", port=0, limits=Limits(head_seconds=0.3))) as server:
         with connect(server) as silent, connect(server) as slow:
             slow.sendall(b"POST / HTTP/1.1\r\nHost: loc")
             answers = [read_all(client) for client in (silent, slow)]

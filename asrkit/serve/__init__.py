@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import MissingExtraError
-from .settings import Settings
+from .settings import Limits, Settings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from .server import Running
 
-__all__ = ["Settings", "background", "create_app", "run"]
+__all__ = ["Limits", "Settings", "background", "create_app", "run"]
 
 
 def create_app(settings: Settings) -> Starlette:

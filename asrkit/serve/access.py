@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
 from .answers import Refusal, refused
-from .settings import Settings, is_loopback
+from .hosts import host_of, is_loopback
+from .settings import Settings
 
 __all__ = ["check_cloudflare", "check_openai", "check_origin"]
 
@@ -61,28 +61,31 @@ def check_openai(settings: Settings, headers: Headers) -> None:
 
 
 def check_origin(settings: Settings, headers: Headers) -> None:
-    """Without a token only this machine may ask: no web page of elsewhere, and no name that was bent to this address.
+    """Without a token, refuse web pages of other machines, and names that somebody made lead to this address.
+
+    Pages of the settings' origins may ask. The origin ``null``, which every local file and sandboxed frame sends, may
+    not.
 
     Raises:
         Refusal: 9109.
     """
     if settings.token is not None:
         return
+    if not is_loopback(host_of(headers.get("host", ""))):
+        raise _elsewhere("host")
     origin = headers.get("origin")
-    for what, host in (("host", headers.get("host", "")), ("origin", _host(origin) if origin else "localhost")):
-        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-        if not is_loopback(name) and name != settings.host:
-            raise refused(
-                9109,
-                what=f"the {what} is not this machine; call it by localhost or 127.0.0.1, or start it with a token",
-            )
+    if origin is None or origin in settings.cors_origins:
+        return
+    scheme, separator, authority = origin.partition("://")
+    if not (scheme and separator and is_loopback(host_of(authority))):
+        raise _elsewhere("origin")
 
 
-def _host(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return ""
+def _elsewhere(what: str) -> Refusal:
+    how = "call it by localhost or 127.0.0.1, or start it with a token"
+    if what == "origin":
+        how = "name the page's origin by --cors-origin, or start it with a token"
+    return refused(9109, what=f"the {what} is not this machine; {how}")
 
 
 def _same(given: str, token: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from . import cloudflare, openai, pages
@@ -16,6 +17,7 @@ from .settings import Settings
 __all__ = ["create_app"]
 
 GET, POST = ("GET",), ("POST",)
+EXPOSED = ("cf-ai-req-id", "retry-after", cloudflare.IGNORED)  # headers that scripts of allowed pages may read
 ACCOUNTS = ("/client/v4/accounts/{account}", "/accounts/{account}")
 GATEWAYS = ("/v1/{account}/{gateway}/workers-ai", "/workers-ai")
 
@@ -39,6 +41,15 @@ def create_app(settings: Settings) -> Starlette:
             await service.stop()
 
     app = Starlette(routes=_routes(service), lifespan=lifespan)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=("*",),  # whatever the clients' libraries send; who may send it is the question of origins
+            expose_headers=EXPOSED,
+            allow_private_network=True,
+        )
     app.router.redirect_slashes = False
     app.router.default = Door(service, "other", pages.other, ("GET", "POST"), "open")
     app.state.service = service

@@ -15,6 +15,7 @@ from ..backends.canned import Canned
 from ..cloudflare.models import MODELS, Model
 from ..errors import OptionError
 from .batcher import Served
+from .names import public_name
 from .settings import Settings
 
 __all__ = ["OPENAI_NAMES", "Catalogue", "Wish"]
@@ -147,5 +148,12 @@ def _key(target: object, wish: Wish) -> tuple[int | str, Wish]:
 
 
 def target_name(target: object) -> str:
-    """What people call it."""
+    """What clients may read about it: of a local folder its last part alone."""
+    if isinstance(target, str) and target.startswith(CANNED):
+        return target
+    return public_name(raw_name(target))
+
+
+def raw_name(target: object) -> str:
+    """What the operator called it."""
     return target if isinstance(target, str) else str(getattr(target, "name", type(target).__name__))

@@ -50,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--idle", type=float, default=own.idle, help="seconds in which a body must go on arriving (%(default)s)")
     add("--grace", type=float, default=own.grace, help="seconds for work in flight when stopped (%(default)s)")
     add(
+        "--cors-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let web pages of this origin use the server, such as https://app.example.org; may be repeated; * lets in "
+        "all pages and needs a token",
+    )
+    add(
         "--no-isolate",
         action="store_true",
         help="decode in this process, where a broken file may end the server; a little less memory",
@@ -89,6 +97,7 @@ def settings(options: argparse.Namespace) -> Settings:
         grace=options.grace,
         faults=options.faults,
         isolate=not options.no_isolate,
+        cors_origins=tuple(options.cors_origin),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from .access import check_cloudflare, check_openai, check_origin
 from .answers import Answer, Refusal, failed, refused
 from .exchange import Exchange, Gone
 from .metrics import log
+from .names import hide_folders
 from .service import Service
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ class Door:
                     exchange.is_read = True
                 await exchange.answer(answer)
             status = exchange.status
-        except Gone:
-            pass
+        except Gone as gone:
+            _let_go(gone)
         finally:
             elapsed = time.monotonic() - exchange.began
             service.metrics.request(self.route, exchange.model, status, code, elapsed)
@@ -88,16 +90,19 @@ class Door:
                 self._check(exchange)
                 return await self.handler(self.service, exchange)
         except Refusal as refusal:
+            _let_go(refusal)
             return self._say(refusal)
-        except TimeoutError:
-            if not limit.expired():
-                logger.exception("a request failed")
-                return self._say(refused(3001))
-            return self._say(refused(3007))
+        except TimeoutError as error:
+            _let_go(error)
+            if limit.expired():
+                return self._say(refused(3007))
+            logger.exception("a request failed")
+            return self._say(refused(3001))
         except (Gone, ConnectionAbortedError):
             raise
-        except Exception:
+        except Exception as error:
             logger.exception("a request failed")
+            _let_go(error)
             return self._say(refused(3001))
 
     def _check(self, exchange: Exchange) -> None:
@@ -119,4 +124,19 @@ class Door:
             raise Refusal(503, 7009, "The server is being stopped", headers={"Retry-After": "5", "Connection": "close"})
 
     def _say(self, refusal: Refusal) -> Answer:
+        refusal.message = hide_folders(refusal.message, self.service.folders)
         return openai.failed(refusal) if self.speaks == "openai" else failed(refusal)
+
+
+def _let_go(error: BaseException) -> None:
+    """Empty the frames that an error came through.
+
+    They hold the body, and the tasks that raised the error, which hold the error in turn: without this the body would
+    stay in memory until the next collection of garbage, counted nowhere.
+    """
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__

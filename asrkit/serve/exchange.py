@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.datastructures import Headers, QueryParams
 
 from .answers import Answer, refused
-from .recogniser import Room
+from .bodies import Upload
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -21,7 +21,7 @@ __all__ = ["Exchange", "Gone"]
 
 T = TypeVar("T")
 DRAIN_SECONDS = 5.0  # for which the rest of a refused body is read, so that its sender sees the answer
-CLOSE = "asrkit.connection"  # extension of the scope, see asrkit.serve.server
+CLOSE = "asrkit.connection"  # extension of the scope, see asrkit.serve.protocol
 
 
 class Gone(Exception):
@@ -52,8 +52,14 @@ class Exchange:
         gaps: MutableMapping[str, str] = self.scope["path_params"]
         return gaps
 
-    async def body(self, limit: int, idle: float, room: Room) -> bytes:
-        """All of it; the caller frees ``len`` bytes of the room when it is done with them.
+    @property
+    def address(self) -> str:
+        """The client's, empty if unknown."""
+        client: tuple[str, int] | None = self.scope.get("client")
+        return client[0] if client else ""
+
+    async def body(self, limit: int, upload: Upload) -> bytes:
+        """All of it, within the memory of the upload.
 
         Raises:
             Refusal: 3006 as soon as it is too large, 3007 when it stops coming, 3040 when the memory is full.
@@ -62,31 +68,22 @@ class Exchange:
         promised = self.headers.get("content-length", "")
         if promised.isdecimal() and int(promised[:18]) > limit:
             raise refused(3006, more=f"{promised[:18]} bytes; this server takes {limit}")
-        parts: list[bytes] = []
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(idle):
-                        message = await self._receive()
-                except TimeoutError:
-                    raise refused(3007, more=f"the body stopped arriving for {idle:g} seconds") from None
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                part: bytes = message.get("body", b"")
-                if part:
-                    self.body_bytes += len(part)
-                    if self.body_bytes > limit:
-                        raise refused(3006, more=f"more than the {limit} bytes that this server takes")
-                    if room.is_full:
-                        raise refused(3040, retry_after=2)
-                    room.add(len(part))
-                    parts.append(part)
-                if not message.get("more_body", False):
-                    self.is_read = True
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-        except BaseException:
-            room.free(sum(map(len, parts)))
-            raise
+        body = bytearray()  # not a list of parts: a client that sends single bytes would make each cost forty
+        while True:
+            async with upload.receiving():
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            part: bytes = message.get("body", b"")
+            if part:
+                self.body_bytes += len(part)
+                if self.body_bytes > limit:
+                    raise refused(3006, more=f"more than the {limit} bytes that this server takes")
+                await upload.take(len(part))
+                body += part
+            if not message.get("more_body", False):
+                self.is_read = upload.is_whole = True
+                return bytes(body)
 
     async def while_here(self, work: Coroutine[Any, Any, T]) -> T:
         """Work that is given up when the client ends the connection; only after the body was read.

@@ -1,106 +1,53 @@
-"""The application on a socket: limits that hold before a request is one, a stop that loses nothing."""
+"""The application on a socket: how it starts, and a stop that loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
-import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..errors import OptionError
 from .app import create_app
 from .catalogue import target_name
-from .exchange import CLOSE
+from .connections import Connections
 from .metrics import access
+from .protocol import Protocol
 from .service import Service
 from .settings import Settings
 
 __all__ = ["Running", "run"]
 
-HEADER_SECONDS = 20.0  # for the first line and the headers of a request
-HEADER_BYTES = 64 * 1024
-CONNECTIONS = 2_000
 START_SECONDS = 600.0  # for loading models
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's, with a limit on the time and the size of headers, and a way for faults to end a connection."""
-
-    header_seconds = HEADER_SECONDS
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there; it has to say something."""
-        super().connection_made(transport)
-        self._in_headers = True
-        self._header_bytes = 0
-        self._header_timer: asyncio.TimerHandle | None = None
-        self._start_header_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
-        self._stop_header_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what belongs to headers, before it is taken apart."""
-        try:
-            super().data_received(data)
-        except httptools.HttpParserError:  # raised within the parser's own callbacks
-            self._refuse(400, "Invalid HTTP request received.")
-        if self._in_headers:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
-                self._refuse(431, "Request header fields too large.")
-
-    def on_message_begin(self) -> None:
-        """The first line of a request begins."""
-        super().on_message_begin()
-        self.scope["extensions"] = {CLOSE: {"close": self.transport.close}}
-        self._in_headers = True
-        self._header_bytes = 0
-        self._start_header_timer()
-
-    def on_headers_complete(self) -> None:
-        """A request has begun."""
-        self._in_headers = False
-        self._stop_header_timer()
-        super().on_headers_complete()
-
-    def _start_header_timer(self) -> None:
-        self._stop_header_timer()
-        self._header_timer = self.loop.call_later(
-            self.header_seconds, self._refuse, 408, "The headers did not come in time."
-        )
-
-    def _stop_header_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
-
-    def _refuse(self, status: int, text: str) -> None:
-        if not self.transport.is_closing():
-            head = f"HTTP/1.1 {status} Refused\r\ncontent-type: text/plain\r\ncontent-length: {len(text)}\r\n"
-            self.transport.write(f"{head}connection: close\r\n\r\n{text}".encode())
-            self.transport.close()
+THREAD_SECONDS = 0.5  # for which threads that have nothing to do any more are waited for
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that goes on listening while it finishes its work, to tell newcomers that it is being stopped."""
+    """uvicorn's server, that goes on listening while it finishes its work, to tell newcomers that it is being stopped.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    Args:
+        config: of uvicorn.
+        service: what it serves.
+        connections: the open ones.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, connections: Connections) -> None:
         super().__init__(config)
-        self.service = service
+        self.service, self.connections = service, connections
         self.is_up = threading.Event()
+        self.greet: Callable[[], None] | None = None  # called once the server listens and its models are loaded
         self.stop_asked: float | None = None
+        self._is_late = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal asks to finish, the second to leave."""
@@ -115,17 +62,32 @@ class _Server(uvicorn.Server):
         self.stop_asked = self.stop_asked or time.monotonic()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Models first, then the socket."""
+        """Models first, then the socket, then the greeting."""
         await super().startup(sockets)
+        if self.greet is not None:
+            self.greet()
         self.is_up.set()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second."""
+        """Called ten times per second."""
+        is_stopping = self.stop_asked is not None
+        self.connections.sweep(asyncio.get_running_loop().time(), is_stopping=is_stopping)
         if self.stop_asked is not None:
-            late = time.monotonic() - self.stop_asked > self.service.settings.grace
-            if late or not self.service.inside:
+            self._is_late = time.monotonic() - self.stop_asked > self.service.settings.grace
+            if self._is_late or not self._is_busy:
                 self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections and give everything back."""
+        if self._is_late or self.force_exit:
+            self.connections.abort()  # no wait for clients that had the whole time of grace
+        await super().shutdown(sockets)
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a request is worked on, or an answer is on its way."""
+        return bool(self.service.inside or self.server_state.tasks or self.connections.is_busy)
 
 
 class Running:
@@ -205,7 +167,8 @@ def run(settings: Settings) -> int:
     access.addHandler(handler)
     access.setLevel(logging.INFO)
     access.propagate = False
-    _introduce(settings, listening, server.service)
+    server.greet = partial(_introduce, settings, listening, server.service)
+    print(f"Loading {', '.join(sorted(set(server.service.catalogue.table.values())))} ...", file=sys.stderr, flush=True)
     try:
         server.run(sockets=[listening])
     except SystemExit:
@@ -214,19 +177,32 @@ def run(settings: Settings) -> int:
     finally:
         access.removeHandler(handler)
         listening.close()
-    if server.service.recogniser.batcher.is_working:
-        # It was given its time. Python would wait for the model's thread however long that takes.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    _leave_working_threads()
     return 0
+
+
+def _leave_working_threads() -> None:
+    """End the process where a model or a decoder is still at work; Python would wait for it, however long that takes.
+
+    It was given its time.
+    """
+    until = time.monotonic() + THREAD_SECONDS
+    for thread in threading.enumerate():
+        if thread.name.startswith("asrkit-"):
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def _server(settings: Settings) -> _Server:
     app = create_app(settings)
+    connections = Connections(settings.limits)
+    protocol: Any = partial(Protocol, watch=connections)  # uvicorn calls it as it would call the class
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -234,11 +210,10 @@ def _server(settings: Settings) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=30,
+        timeout_keep_alive=settings.limits.keep_alive_seconds,
         timeout_graceful_shutdown=1,  # the wait for work in flight is over by then
     )
-    return _Server(config, app.state.service)
+    return _Server(config, app.state.service, connections)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -280,4 +255,5 @@ def _introduce(settings: Settings, listening: socket.socket, service: Service) -
     ]
     if settings.faults is not None:
         lines.append(f"FAULTS ARE ON: {settings.faults}   what happened: {url}/faults/log")
-    print("\n".join(lines), flush=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it; the server is wanted all the same
+        print("\n".join(lines), flush=True)

@@ -7,18 +7,20 @@ from contextlib import asynccontextmanager, contextmanager
 
 from .answers import refused
 from .batcher import Batch
-from .catalogue import Catalogue, Wish
+from .bodies import Bodies
+from .catalogue import Catalogue, Wish, raw_name
 from .exchange import Exchange
 from .faults import Faults
 from .metrics import Metrics
+from .names import folders_of
 from .queue import Queue
-from .recogniser import Heard, Recogniser, Room
+from .recogniser import Heard, Recogniser
 from .settings import Settings
 
 __all__ = ["Service"]
 
 LONGEST_PAUSE = 30  # seconds that a client is asked to wait
-BODIES = 4  # of the largest size that may be in memory at once
+BODIES = 3  # of the largest size that may be in memory at once
 
 
 class Service:
@@ -31,6 +33,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalogue = Catalogue(settings)
+        self.folders = folders_of(map(raw_name, (settings.model, *settings.map.values())))  # not for clients
         self.faults = None if settings.faults is None else Faults(settings.faults)
         self._heard = 0  # clips
         self.is_ready = False
@@ -38,7 +41,7 @@ class Service:
         self.is_stopping = False
         self.inside = 0  # requests between their first byte and their answer
         self.depth = 0  # requests whose body is here and whose answer is not
-        self.bodies = Room(BODIES * settings.max_body)
+        self.bodies = Bodies(BODIES * settings.max_body, settings.idle, settings.limits.least_rate)
         self.metrics = Metrics(lambda: self.depth, self._waiting, lambda: self.recogniser.rtfx or 0.0)
         self.recogniser = Recogniser(settings, self.catalogue, self._batch_done)
         self.queue = Queue(self.recogniser, self.catalogue)
@@ -66,11 +69,8 @@ class Service:
             Refusal: the server is full, or the body is too large or does not come.
         """
         self.check_room()
-        body = await exchange.body(limit or self.settings.max_body, self.settings.idle, self.bodies)
-        try:
-            yield body
-        finally:
-            self.bodies.free(exchange.body_bytes)
+        with self.bodies.upload(exchange.address) as upload:
+            yield await exchange.body(limit or self.settings.max_body, upload)
 
     def check_room(self) -> None:
         """Raises 3040 when as many wait already as may."""

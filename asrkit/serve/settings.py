@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 from ..errors import OptionError
+from .hosts import is_loopback, web_origin
 
-__all__ = ["Settings"]
+__all__ = ["Limits", "Settings"]
 
 MEGABYTE = 10**6  # bytes
 TOKEN_LENGTH = 8  # letters; what is shorter is guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may take of the server.
+
+    Args:
+        connections: open at once; fewer where the process may not have that many files open.
+        head_seconds: for the first line and the headers of a request.
+        head_bytes: of the first line and the headers; of the trailers; between two stretches of a body in chunks.
+        head_fields: headers and trailers.
+        least_rate: bytes per second at which a body must come and an answer must be taken, over ``Settings.idle`` and
+            ``write_seconds``.
+        write_seconds: without that rate, after which a client that does not take its answer is cut off.
+        keep_alive_seconds: between two requests.
+        linger_seconds: for which what a refused client still sends is thrown away, so that it sees the answer ...
+        linger_bytes: ... and as many bytes of it at most.
+    """
+
+    connections: int = 2_000
+    head_seconds: float = 20.0
+    head_bytes: int = 64 * 1024
+    head_fields: int = 256
+    least_rate: float = 200.0
+    write_seconds: float = 20.0
+    keep_alive_seconds: int = 30
+    linger_seconds: float = 2.0
+    linger_bytes: int = 32 * MEGABYTE
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if getattr(self, one.name) <= 0:
+                raise OptionError(f"expected {one.name} above 0, got {getattr(self, one.name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +69,9 @@ class Settings:
         device: as ``asrkit.Whisper``.
         precision: as ``asrkit.Whisper``.
         grace: seconds that work in flight is given when the server is stopped.
+        cors_origins: origins of web pages that may use the server from a browser, such as ``https://app.example.org``;
+            ``*`` lets in all of them and needs a token. Pages of this machine's own other ports must be named too.
+        limits: what one connection may take.
         isolate: decode in processes of their own, so that a file that crashes or hangs the decoder costs its own
             request only; not on Windows.
 
@@ -61,8 +97,15 @@ class Settings:
     precision: str | None = None
     grace: float = 30.0
     isolate: bool = True
+    cors_origins: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if isinstance(self.cors_origins, str):
+            raise OptionError(f"expected cors_origins as a list of origins, got the string {self.cors_origins!r}")
+        object.__setattr__(self, "cors_origins", tuple(web_origin(text) for text in self.cors_origins))
+        if "*" in self.cors_origins and self.token is None:
+            raise OptionError("the origin * lets every web page in, so a token is needed; or name the origins")
         if self.token is not None:
             if len(self.token) < TOKEN_LENGTH or not (self.token.isascii() and self.token.isprintable()):
                 raise OptionError(f"the token must be {TOKEN_LENGTH} printable ASCII characters or more")
@@ -77,17 +120,3 @@ class Settings:
             raise OptionError("window and grace are seconds, 0 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"expected batch_size of at least 1, got {self.batch_size}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("[::1]"), is_loopback("localhost"), is_loopback("example.org")
-    (True, True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
