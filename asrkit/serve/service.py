@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 from .answers import refused
 from .batcher import Batch
@@ -13,12 +17,30 @@ from .faults import Faults
 from .metrics import Metrics
 from .queue import Queue
 from .recogniser import Heard, Recogniser, Room
+from .requests import IN_LOOP
 from .settings import Settings
 
-__all__ = ["Service"]
+__all__ = ["Body", "Service"]
 
+T = TypeVar("T")
 LONGEST_PAUSE = 30  # seconds that a client is asked to wait
-BODIES = 4  # of the largest size that may be in memory at once
+BODIES = 3  # of the largest size that may be in memory at once
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """A request's body, whose bytes are counted in a room until nobody needs them any more."""
+
+    data: bytes
+    room: Room
+    held: int
+
+    def becomes(self, size: int) -> None:
+        """The body itself is needed no longer; what was made of it has this many bytes."""
+        self.data = b""
+        self.room.add(size)
+        self.room.free(self.held)
+        self.held = size
 
 
 class Service:
@@ -42,6 +64,8 @@ class Service:
         self.metrics = Metrics(lambda: self.depth, self._waiting, lambda: self.recogniser.rtfx or 0.0)
         self.recogniser = Recogniser(settings, self.catalogue, self._batch_done)
         self.queue = Queue(self.recogniser, self.catalogue)
+        # One thread: however many large bodies come, one of them at a time is in memory in two forms.
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="asrkit-parse")
 
     async def start(self) -> None:
         """Load the models."""
@@ -57,20 +81,29 @@ class Service:
         self.is_ready = False
         await self.queue.stop()
         await self.recogniser.stop()
+        self._parser.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def body(self, exchange: Exchange, limit: int | None = None) -> AsyncIterator[bytes]:
+    async def body(self, exchange: Exchange, limit: int | None = None) -> AsyncIterator[Body]:
         """The body of a request, its memory counted while it is used.
 
         Raises:
             Refusal: the server is full, or the body is too large or does not come.
         """
         self.check_room()
-        body = await exchange.body(limit or self.settings.max_body, self.settings.idle, self.bodies)
+        data = await exchange.body(limit or self.settings.max_body, self.settings.idle, self.bodies)
+        body = Body(data, self.bodies, exchange.body_bytes)
+        del data
         try:
             yield body
         finally:
-            self.bodies.free(exchange.body_bytes)
+            self.bodies.free(body.held)
+
+    async def parsed(self, body: Body, parse: Callable[[bytes], T]) -> T:
+        """What a function makes of a body: at once of a small one, in a thread of a large one."""
+        if len(body.data) <= IN_LOOP:
+            return parse(body.data)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, parse, body.data)
 
     def check_room(self) -> None:
         """Raises 3040 when as many wait already as may."""
