@@ -7,6 +7,7 @@ import heapq
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -22,6 +23,8 @@ VALUES_PER_SECOND = 50e6  # decoded in a second of work, about
 class Decoders:
     """A fixed number of threads. Files that take little work come first, and one thread takes no others.
 
+    A file comes the later the more its client has here already, so that one client does not keep out the others.
+
     Args:
         threads: how many; None is one for each core.
     """
@@ -32,18 +35,29 @@ class Decoders:
         self._waiting: list[tuple[float, int, bool, asyncio.Future[None]]] = []
         self._numbers = count()
         self._busy = self._long = 0
+        self._owed: Counter[str] = Counter()  # client -> samples that it waits for
 
-    async def run(self, work: Callable[[threading.Event], T], *, values: float, is_long: bool) -> T:
+    async def run(self, work: Callable[[threading.Event], T], *, values: float, is_long: bool, client: str = "") -> T:
         """What ``work`` gives, in a thread. Cancelling sets the event that ``work`` is given.
 
         Args:
             work: looks at the event from time to time, and ends early when it is set.
             values: samples over all channels that it will decode, about.
             is_long: whether it may take long, so that it must leave one thread to the others.
+            client: for whom.
         """
+        self._owed[client] += int(values)
+        try:
+            return await self._run(work, self._owed[client], is_long)
+        finally:
+            self._owed[client] -= int(values)
+            if not self._owed[client]:
+                del self._owed[client]
+
+    async def _run(self, work: Callable[[threading.Event], T], owed: int, is_long: bool) -> T:
         turn = asyncio.get_running_loop().create_future()
         # As urgent as its work is short, counted from its arrival: so it does not wait for ever either.
-        due = time.monotonic() + values / VALUES_PER_SECOND
+        due = time.monotonic() + owed / VALUES_PER_SECOND
         heapq.heappush(self._waiting, (due, next(self._numbers), is_long, turn))
         self._next()
         try:

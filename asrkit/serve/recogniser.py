@@ -127,8 +127,8 @@ class Recogniser:
         """Whether a new clip would have to wait."""
         return self.batcher.is_working or self.batcher.waiting > 0
 
-    async def hear(self, data: bytes, target: object, wish: Wish) -> Heard:
-        """The transcript of a file.
+    async def hear(self, data: bytes, target: object, wish: Wish, client: str = "") -> Heard:
+        """The transcript of a file; ``client`` is for whom, so that all get their turn.
 
         Raises:
             Refusal: it cannot be decoded, is too long, or the model cannot do what is wished.
@@ -138,7 +138,7 @@ class Recogniser:
             if served is None:
                 served = await self.in_thread(self.catalogue.served, target, wish)
             language = _language(served, wish.language)
-            sound, reservation = await self._sound(data, served)
+            sound, reservation = await self._sound(data, served, client)
             try:
                 return await self._hear(served, sound, language, reservation)
             finally:
@@ -146,7 +146,7 @@ class Recogniser:
         except AsrkitError as error:
             raise _refusal(error) from error
 
-    async def _sound(self, data: bytes, served: Served) -> tuple[Sound, Reservation]:
+    async def _sound(self, data: bytes, served: Served, client: str = "") -> tuple[Sound, Reservation]:
         """The decoded file, and the space that it takes until it is released."""
         promise = promised(data)
         if promise is not None and promise.is_sure:
@@ -156,13 +156,15 @@ class Recogniser:
             is_short = promise.seconds <= SHORT_SECONDS and promise.values <= SHORT_VALUES
         if is_short:
             try:
-                return await self._decoded(data, served, promise or Promise(SHORT_SECONDS, SHORT_VALUES), is_long=False)
+                short = promise or Promise(SHORT_SECONDS, SHORT_VALUES)
+                return await self._decoded(data, served, short, client, is_long=False)
             except DecodeError as error:
                 if error.code not in ("too-long", "too-large"):
                     raise
             # Its header kept silent or lied: it goes to the end of the other line.
             promise = None
-        return await self._decoded(data, served, promise or Promise(SHORT_SECONDS, self.most_values), is_long=True)
+        long = promise or Promise(SHORT_SECONDS, self.most_values)
+        return await self._decoded(data, served, long, client, is_long=True)
 
     def _check(self, promise: Promise) -> None:
         most = self.settings.max_seconds
@@ -175,7 +177,7 @@ class Recogniser:
             )
 
     async def _decoded(
-        self, data: bytes, served: Served, promise: Promise, *, is_long: bool
+        self, data: bytes, served: Served, promise: Promise, client: str, *, is_long: bool
     ) -> tuple[Sound, Reservation]:
         space = self.long if is_long else self.short
         most = self.settings.max_seconds if is_long else min(SHORT_SECONDS, self.settings.max_seconds)
@@ -188,6 +190,7 @@ class Recogniser:
                 lambda cancelled: Decoding(data, most, values, self._isolate, cancelled, reservation).sound(served),
                 values=min(promise.values, values),
                 is_long=is_long,
+                client=client,
             )
         except BaseException:
             reservation.release()

@@ -132,7 +132,8 @@ class Service:
 
     async def hear(self, exchange: Exchange, audio: bytes, target: object, wish: Wish) -> Heard:
         """What was heard; given up when the client leaves."""
-        heard = await exchange.while_here(self.recogniser.hear(audio, target, wish))
+        client = exchange.scope.get("client")
+        heard = await exchange.while_here(self.recogniser.hear(audio, target, wish, client[0] if client else ""))
         exchange.audio_seconds = heard.duration
         return heard
 
