@@ -195,12 +195,25 @@ def stream(
     channel: int | None = None,
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
+    max_values: int | None = None,
     isolate: bool | Workers = False,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[Audio]:
     """The sound of one cell in consecutive blocks, in bounded memory (up to 23 h of 48 kHz stereo).
 
     Each block is float32 mono at 16 kHz and carries the warnings so far. Arguments and errors are those of
     ``load``; errors may come after good blocks.
+
+    Args:
+        cell: as ``load``; so are ``start``, ``end``, ``channel`` and ``isolate``.
+        start: see there.
+        end: see there.
+        channel: see there.
+        block_seconds: of every block but the last.
+        max_seconds: more is an error, ``too-long``.
+        max_values: samples over all channels, before they are mixed and resampled; more is an error, ``too-large``.
+        isolate: see there.
+        is_wanted: asked again and again by an isolated decoder's caller; once it says no, the decoder is ended.
     """
     start, end = _stretch(start, end)
     source = locate(cell)
@@ -212,10 +225,10 @@ def stream(
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _decoded_blocks(file, start, end, channel, max_seconds, size)
+                yield from _decoded_blocks(file, start, end, channel, max_seconds, size, max_values=max_values)
                 return
             job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
-            for samples, warnings in apart.stream(file, job):
+            for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
 
 
@@ -253,7 +266,10 @@ def decode(
     if job["what"] == "probe":
         yield asdict(_info(file)), None
         return
-    for block in _decoded_blocks(file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell):
+    blocks = _decoded_blocks(
+        file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell, max_values=job.get("values")
+    )
+    for block in blocks:
         yield {"warnings": block.warnings}, block.samples
 
 
@@ -265,11 +281,13 @@ def _decoded_blocks(
     max_seconds: float | None,
     size: int,
     tell: Callable[[float], None] = lambda heard: None,
+    *,
+    max_values: int | None = None,
 ) -> Iterator[Audio]:
     """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
     steady = SteadyFile(file)
     with _translated(steady):
-        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell), size)
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values), size)
         steady.check()
 
 
@@ -474,9 +492,10 @@ class _Decoder:
         channel: int | None,
         max_seconds: float | None,
         tell: Callable[[float], None],
+        max_values: int | None = None,
     ) -> None:
         self.file, self.start, self.end = file, start, end
-        self.max_seconds = max_seconds
+        self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = _Mixer(channel)
         self.format = sniff(file)
         self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
@@ -530,9 +549,10 @@ class _Decoder:
         if rate < LEAST_RATE:
             raise DecodeError(f"the rate of {rate} Hz cannot be meant", code="corrupt")
         self.raw += samples.size
-        if self.raw > MAX_RAW_SAMPLES or rate * len(samples) > MAX_VALUES_PER_SECOND:
+        if self.raw > self.max_values or rate * len(samples) > MAX_VALUES_PER_SECOND:
             raise DecodeError(
-                f"{self.raw:,} samples and more to come ({rate} Hz, {len(samples)} channels) are no recording",
+                f"{self.raw:,} samples and more to come ({rate} Hz, {len(samples)} channels); the limit is "
+                f"{self.max_values:,} samples and {MAX_VALUES_PER_SECOND:,} a second",
                 code="too-large",
             )
         if self.max_seconds is not None and self.heard - self.start > self.max_seconds:
@@ -556,9 +576,11 @@ class _Decoder:
         wanted = min(seconds, np.inf if self.end is None else self.end) - self.start
         if self.max_seconds is not None and wanted > self.max_seconds:
             raise self._too_long(wanted)
-        if seconds * rate * channels > MAX_RAW_SAMPLES and self.start == 0 and self.end is None:
+        if seconds * rate * channels > self.max_values and self.start == 0 and self.end is None:
             raise DecodeError(
-                f"{seconds / 3600:.1f} h at {rate} Hz with {channels} channels is no recording", code="too-large"
+                f"{seconds / 3600:.1f} h at {rate} Hz with {channels} channels are {seconds * rate * channels:,.0f} "
+                f"samples; the limit is {self.max_values:,}",
+                code="too-large",
             )
 
     def _wav_frames(self) -> Iterator[tuple[Samples, int, float]]:

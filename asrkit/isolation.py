@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
@@ -45,6 +45,7 @@ MOST_TEXT = 1 << 16  # bytes of JSON in a frame
 MOST_MESSAGE = 1_000  # characters of an error or a warning
 MOST_WARNINGS = 100
 START_SECONDS = 60.0  # for Python and FFmpeg to load on a machine that has other things to do
+ASKED = 0.5  # seconds after which a caller is asked whether it still wants the clip
 STUCK = 2.0  # seconds without a sign of life: it goes on, but behind the others
 NICE = 19
 KEPT = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "TZ")
@@ -122,15 +123,18 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stream(self, file: IO[bytes], job: Mapping[str, Any]) -> Iterator[tuple[Samples, tuple[str, ...]]]:
-        """Blocks of samples with the warnings so far.
+    def stream(
+        self, file: IO[bytes], job: Mapping[str, Any], is_wanted: Callable[[], bool] = lambda: True
+    ) -> Iterator[tuple[Samples, tuple[str, ...]]]:
+        """Blocks of samples with the warnings so far. When ``is_wanted`` says no, the worker is ended: ``unwanted``.
 
         Raises:
             DecodeError: as the decoder in this process, or ``decoder-crashed``, ``decoder-timeout``,
                 ``decoder-memory``, ``decoder-invalid``.
         """
         total = 0
-        with contextlib.closing(self._answers(file, {**job, "what": "stream"}, int(job["block"]))) as answers:
+        whole = self._answers(file, {**job, "what": "stream"}, int(job["block"]), is_wanted=is_wanted)
+        with contextlib.closing(whole) as answers:
             for said, samples in answers:
                 total += len(samples)
                 if total > self.limits.samples or not np.isfinite(samples).all():
@@ -158,12 +162,18 @@ class Workers:
             worker.close()
 
     def _answers(
-        self, file: IO[bytes], job: Mapping[str, Any], block: int, patience: float | None = None
+        self,
+        file: IO[bytes],
+        job: Mapping[str, Any],
+        block: int,
+        patience: float | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> Generator[tuple[dict[str, Any], Samples], None, None]:
         limits = self.limits if patience is None else replace(self.limits, seconds=patience)
         try:
             with _descriptor(file) as descriptor:
                 worker = self._sent(job, descriptor)
+                worker.is_wanted = is_wanted
                 is_reusable = False
                 try:
                     yield from worker.answers(limits, block)
@@ -232,11 +242,16 @@ class _Late(Exception):
     """The worker's time is over."""
 
 
+class _Unwanted(Exception):
+    """Nobody waits for the clip any more."""
+
+
 class _Worker:
     """One process, and this end of its socket."""
 
     def __init__(self, limits: Limits, decoder: str) -> None:
         self.is_demoted = False
+        self.is_wanted: Callable[[], bool] = lambda: True
         patience = int(limits.seconds) + 10
         self.channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         told = {
@@ -301,6 +316,8 @@ class _Worker:
                 f"the decoder took over {allowed:.0f} s for {heard:.0f} s of sound and was stopped: {ADVICE}",
                 code="decoder-timeout",
             ) from error
+        except _Unwanted as error:
+            raise DecodeError("nobody waits for it any more", code="unwanted") from error
         except (EOFError, OSError) as error:
             raise self._death() from error
         except (_Invalid, ValueError, TypeError, RecursionError) as error:
@@ -334,10 +351,12 @@ class _Worker:
             now = time.monotonic()
             if now >= deadline:
                 raise _Late
+            if not self.is_wanted():
+                raise _Unwanted
             if now - asked >= STUCK:
                 self._demote()
             until = deadline if self.is_demoted else min(deadline, asked + STUCK)
-            self.channel.settimeout(max(0.001, until - now))
+            self.channel.settimeout(max(0.001, min(until - now, ASKED)))
             try:
                 count = self.channel.recv_into(view)
             except TimeoutError:

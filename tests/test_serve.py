@@ -326,10 +326,11 @@ def test_long_recordings_are_heard_in_windows_and_joined():
 
 
 def fetched(server, model, number):
-    for _ in range(500):
+    for _ in range(3_000):
         result = ask(server, f"{RUN}/{model}?queueRequest=true", json.dumps({"request_id": number}).encode()).result
         if result.get("status") not in ("queued", "running"):
             return result
+        time.sleep(0.02)
     raise AssertionError("the batch was never done")
 
 

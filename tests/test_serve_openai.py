@@ -116,13 +116,6 @@ def test_a_file_of_many_parts_of_the_boundary_stays_whole(server):
             "timestamp_granularities",
             "'day'",
         ),
-        (
-            form(clip(), model="whisper-1", **{"timestamp_granularities[]": "word"}),
-            FORM,
-            400,
-            "timestamp_granularities",
-            "verbose_json",
-        ),
         (form(clip(), model="whisper-1", more=["x"] * 101), FORM, 400, None, "100 parts"),
         (form(clip(), model="whisper-1", prompt="x" * 100_001), FORM, 400, "prompt", "100000 bytes"),
     ],

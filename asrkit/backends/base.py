@@ -13,7 +13,7 @@ from ..upload import Upload
 if TYPE_CHECKING:
     from .ledger import Book, Spending
 
-__all__ = ["Backend", "Preferences", "Remote"]
+__all__ = ["Attempt", "Attempts", "Backend", "Preferences", "Remote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,24 @@ class Backend(Protocol):
             OutOfMemoryError: a smaller batch may fit.
             BackendError: no transcript for this batch.
         """
+
+
+class Attempt(Protocol):
+    """A clip that has to be tried again."""
+
+    def go_on(self) -> Transcript | None:
+        """Make the next try; None if there is still another one to make.
+
+        Raises:
+            BackendError: no transcript for this clip.
+        """
+
+
+class Attempts(Backend, Protocol):
+    """A backend whose second tries can be made one by one, so that other clips need not wait for all of them."""
+
+    def attempts(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript | Attempt]:
+        """As ``transcribe``, but a clip that has to be tried again is an ``Attempt`` in place of its transcript."""
 
 
 @runtime_checkable

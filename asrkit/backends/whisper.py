@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -29,6 +30,7 @@ __all__ = ["Whisper"]
 WINDOW = 30.0  # seconds, what Whisper was trained on
 TIMESTAMP_STEP = 0.02  # seconds between two timestamp tokens
 RESULT_VERSION = 1  # raised when the same model and options may give another text
+PROMPTED_VERSION = 2  # the same for texts with a prompt
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)  # tried in turn where the greedy text fails
 COMPRESSION_RATIO = 2.4  # a text that gzip makes this much smaller repeats itself
 LOG_PROBABILITY = -1.0  # mean of a token; below it the text is a guess
@@ -53,6 +55,42 @@ class _Loaded:
     @property
     def is_multilingual(self) -> bool:
         return bool(self.model.generation_config.is_multilingual)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Try:
+    """One decoding of one window: what it gave, from which states, after which tokens, at which temperature."""
+
+    window: Decoded
+    states: torch.Tensor
+    prompt: torch.Tensor
+    temperature: float
+
+
+class _SecondTries:
+    """The tries of a window whose text failed Whisper's own thresholds; see ``asrkit.backends.base.Attempt``."""
+
+    def __init__(self, backend: Whisper, clip: Audio, steps: Generator[None, None, Transcript]) -> None:
+        self.backend, self.clip, self.steps = backend, clip, steps
+        self.elapsed = 0.0  # seconds of work so far
+
+    def go_on(self) -> Transcript | None:
+        """Make the next try."""
+        began = time.perf_counter()
+        transcript: Transcript | None = None
+        with self.backend._working(1):
+            try:
+                next(self.steps)
+            except StopIteration as end:
+                transcript = end.value
+        self.elapsed += time.perf_counter() - began
+        return transcript and replace(transcript, elapsed=self.elapsed, duration=self.clip.duration)
+
+    def finish(self) -> Transcript:
+        """Make all of them."""
+        while (transcript := self.go_on()) is None:
+            pass
+        return transcript
 
 
 class Whisper:
@@ -130,7 +168,7 @@ class Whisper:
         """Everything that can change the text."""
         return {
             "backend": "whisper",
-            "version": RESULT_VERSION,
+            "version": PROMPTED_VERSION if self.prompt else RESULT_VERSION,
             "model": self.name,
             "revision": self.weights.revision,
             "digest": self.weights.digest,
@@ -158,42 +196,60 @@ class Whisper:
 
     def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:
         """See ``Backend``; a text begins with the blank that Whisper wrote before it."""
-        import torch
+        return [
+            first if isinstance(first, Transcript) else first.finish()
+            for first in self.attempts(batch, languages=languages)
+        ]
 
+    def attempts(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript | _SecondTries]:
+        """As ``transcribe``, but windows that fail Whisper's own thresholds are left to be tried again, one by one."""
         began = time.perf_counter()
         codes = [self.language_code(given) if given else self._default_language for given in languages]
         order = sorted(range(len(batch)), key=lambda row: self._window_seconds(batch[row]))
-        result: dict[int, Transcript] = {}
-        try:
-            with torch.inference_mode():
-                for seconds, rows in groupby(order, key=lambda row: self._window_seconds(batch[row])):
-                    group = list(rows)
-                    heard = self._windows([batch[row] for row in group], [codes[row] for row in group], seconds)
-                    result.update(zip(group, heard, strict=True))
-        except torch.OutOfMemoryError as error:
-            self._free_memory()
-            raise OutOfMemoryError(f"{len(batch)} windows do not fit on {self.device}") from error
-        except (RuntimeError, MemoryError) as error:
-            if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-                raise OutOfMemoryError(f"{len(batch)} windows do not fit into memory") from error
-            raise BackendError(f"{self.name} failed: {error}") from error
+        result: dict[int, Transcript | _SecondTries] = {}
+        with self._working(len(batch)):
+            for seconds, rows in groupby(order, key=lambda row: self._window_seconds(batch[row])):
+                group = list(rows)
+                heard = self._windows([batch[row] for row in group], [codes[row] for row in group], seconds)
+                result.update(zip(group, heard, strict=True))
         total = sum(audio.duration for audio in batch) or 1.0
         elapsed = time.perf_counter() - began
-        return [
-            replace(result[row], elapsed=elapsed * audio.duration / total, duration=audio.duration)
-            for row, audio in enumerate(batch)
-        ]
+        for row, audio in enumerate(batch):
+            first, own = result[row], elapsed * audio.duration / total
+            if isinstance(first, Transcript):
+                result[row] = replace(first, elapsed=own, duration=audio.duration)
+            else:
+                first.elapsed = own
+        return [result[row] for row in range(len(batch))]
+
+    @contextmanager
+    def _working(self, count: int) -> Iterator[None]:
+        """What goes wrong with ``count`` windows, in the words of ``Backend``."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                yield
+        except torch.OutOfMemoryError as error:
+            self._free_memory()
+            raise OutOfMemoryError(f"{count} windows do not fit on {self.device}") from error
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+                raise OutOfMemoryError(f"{count} windows do not fit into memory") from error
+            raise BackendError(f"{self.name} failed: {error}") from error
 
     # -- what one group of windows of equal length goes through ------------------------------------------------
 
-    def _windows(self, clips: Sequence[Audio], codes: Sequence[str | None], seconds: float) -> list[Transcript]:
+    def _windows(
+        self, clips: Sequence[Audio], codes: Sequence[str | None], seconds: float
+    ) -> list[Transcript | _SecondTries]:
         from . import decoding
 
         loaded = self._loaded()
         states = self._states(clips, seconds)
         if None in codes:
             codes = self._identified(states, codes)
-        prompts = self._prompts(codes)
+        prompts = self._prompts(codes, self.prompt)
         with_times = self.timestamps is not None
         if self.generate_kwargs:
             try:
@@ -204,15 +260,18 @@ class Whisper:
                 raise OptionError(f"generate_kwargs {self.generate_kwargs}: {error}") from error
         else:
             decoded = decoding.decode(loaded.model, states, prompts, timestamps=with_times)
-        transcripts = []
+        result: list[Transcript | _SecondTries] = []
         for row, clip in enumerate(clips):
-            window = decoded[row]
-            own, prompt = states[row : row + 1], prompts[row : row + 1]
-            temperature = 0.0
+            window, own = decoded[row], states[row : row + 1]
             if self.temperature_fallback and self._fails(window):
-                window, own, temperature = self._again(clip, window, own, prompt, seconds)
-            transcripts.append(self._transcript(clip, codes[row], window, own, prompt, temperature))
-        return transcripts
+                # On a CPU the states are made again when they are needed, equal to the last bit: many may wait, and
+                # the states of a window take more memory than its sound.
+                kept = own.clone() if seconds == WINDOW and self.device != "cpu" else None
+                steps = self._again(clip, codes[row], window, kept, prompts[row : row + 1], seconds)
+                result.append(_SecondTries(self, clip, steps))
+            else:
+                result.append(self._transcript(clip, codes[row], _Try(window, own, prompts[row : row + 1], 0.0)))
+        return result
 
     def _states(self, clips: Sequence[Audio], seconds: float) -> torch.Tensor:
         from . import decoding
@@ -237,15 +296,15 @@ class Whisper:
         best = decoding.language_probabilities(loaded.model, states).argmax(-1).tolist()
         return [code or names[index] for code, index in zip(codes, best, strict=True)]
 
-    def _prompts(self, codes: Sequence[str | None]) -> torch.Tensor:
+    def _prompts(self, codes: Sequence[str | None], prompt: str | None) -> torch.Tensor:
         """The tokens before the text, one row a window: what came before, start, language, task, no timestamps."""
         import torch
 
         loaded = self._loaded()
         config = loaded.model.generation_config
         before: list[int] = []
-        if self.prompt:
-            words = loaded.tokenizer.encode(" " + self.prompt.strip(), add_special_tokens=False)
+        if prompt:
+            words = loaded.tokenizer.encode(" " + prompt.strip(), add_special_tokens=False)
             before = [getattr(config, "prev_sot_token_id", None) or config.no_timestamps_token_id - 2]
             before += words[-PROMPT_TOKENS:]
         after = [] if self.timestamps else [config.no_timestamps_token_id]
@@ -264,42 +323,47 @@ class Whisper:
         return (window.is_cut or unsure or self._compression(window) > COMPRESSION_RATIO) and not silent
 
     def _again(
-        self, clip: Audio, window: Decoded, states: torch.Tensor, prompt: torch.Tensor, seconds: float
-    ) -> tuple[Decoded, torch.Tensor, float]:
-        """Decode one window again: with all its 30 s first, then at rising temperatures. The best one stays."""
-        from . import decoding
-
-        loaded = self._loaded()
-        attempts = [(window, 0.0)]
-        with_times = self.timestamps is not None
-        if seconds < WINDOW:
-            states = self._states([clip], WINDOW)
-            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times)
-            attempts.append((window, 0.0))
-            if not self._fails(window):
-                return window, states, 0.0
-        for temperature in TEMPERATURES:
-            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times, temperature=temperature)
-            attempts.append((window, temperature))
-            if not self._fails(window):
-                break
-
-        def badness(attempt: tuple[Decoded, float]) -> tuple[bool, bool, float]:
-            decoded, _ = attempt
-            return decoded.is_cut, self._compression(decoded) > COMPRESSION_RATIO, -decoded.log_probability
-
-        best, temperature = min(attempts, key=badness)
-        return best, states, temperature
-
-    def _transcript(
         self,
         clip: Audio,
         code: str | None,
-        window: Decoded,
-        states: torch.Tensor,
+        first: Decoded,
+        states: torch.Tensor | None,
         prompt: torch.Tensor,
-        temperature: float,
-    ) -> Transcript:
+        seconds: float,
+    ) -> Generator[None, None, Transcript]:
+        """Decode one window again: with all its 30 s first, then at rising temperatures. The best one stays.
+
+        The prompt is left out from here on: it may be why the text failed, and it makes each further try dearer.
+        Yields after each try but the last.
+        """
+        from . import decoding
+
+        loaded = self._loaded()
+        with_times = self.timestamps is not None
+        if states is None:
+            states = self._states([clip], WINDOW)
+        tries = [_Try(first, states, prompt, 0.0)]
+        temperatures: tuple[float, ...] = TEMPERATURES
+        if self.prompt or seconds < WINDOW:
+            temperatures = (0.0, *TEMPERATURES)
+            prompt = self._prompts([code], None)
+        for temperature in temperatures:
+            if len(tries) > 1:
+                yield
+            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times, temperature=temperature)
+            tries.append(_Try(window, states, prompt, temperature))
+            if not self._fails(window):
+                break
+
+        def badness(one: _Try) -> tuple[bool, bool, float]:
+            compresses = self._compression(one.window) > COMPRESSION_RATIO
+            return one.window.is_cut, compresses, -one.window.log_probability
+
+        is_right = not self._fails(tries[-1].window) and tries[-1].temperature == 0.0
+        return self._transcript(clip, code, tries[-1] if is_right else min(tries, key=badness))
+
+    def _transcript(self, clip: Audio, code: str | None, one: _Try) -> Transcript:
+        window, temperature = one.window, one.temperature
         text = self._text(window.tokens)
         compression = self._compression(window)
         unsure = window.log_probability < LOG_PROBABILITY
@@ -312,7 +376,7 @@ class Whisper:
         }
         segments = self._segments(window.tokens, clip.duration)
         if self.timestamps == "word":
-            segments = self._with_words(segments, window, states, prompt, clip, code)
+            segments = self._with_words(segments, window, one.states, one.prompt, clip, code)
         flags = [
             name
             for name, holds in {

@@ -14,6 +14,7 @@ from ..cloudflare.codes import CODES, Code
 __all__ = ["Answer", "Refusal", "envelope", "failed", "json_answer", "refused", "succeeded"]
 
 JSON = "application/json"
+MOST_MESSAGE = 1_000  # characters; a message may repeat what a client sent
 # Codes of Cloudflare's API itself; it answers with `result: null`, Workers AI with `result: {}`.
 API_CODES = frozenset({6003, 7000, 7001, 7003, 9109, 10000})
 _MORE_CODES = {
@@ -55,6 +56,8 @@ class Refusal(Exception):
         param: str | None = None,
         kind: str | None = None,
     ) -> None:
+        if len(message) > MOST_MESSAGE:
+            message = f"{message[:MOST_MESSAGE]} ..."
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
         self.headers = dict(headers or {})

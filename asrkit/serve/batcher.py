@@ -1,4 +1,8 @@
-"""Clips of many requests -> batches on the one model; each request gets its own answer or its own error."""
+"""Clips of many requests -> batches on the one model; each request gets its own answer or its own error.
+
+A clip whose text fails the model's own tests is tried again, one try at a time, and between two tries those that wait
+have their first.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import heapq
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +19,7 @@ from itertools import count
 from typing import Self
 
 from ..audio import Audio
-from ..backends.base import Backend
+from ..backends.base import Attempt, Backend
 from ..errors import AsrkitError, BackendError, OutOfMemoryError
 from ..transcript import Transcript
 
@@ -23,6 +28,7 @@ __all__ = ["Batch", "Batcher", "Served"]
 SPREAD = 1.0  # seconds by which each further window of one recording steps back behind the others' first
 LOOKED_AT = 4  # batches' worth of clips among which those of one length are looked for
 logger = logging.getLogger(__name__)
+Outcome = Transcript | AsrkitError | Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,21 @@ class Served:
 
 @dataclass(slots=True, eq=False)
 class _Clip:
-    audio: Audio
+    """A clip that waits. ``attempt`` is how its next try is made, None before the first."""
+
+    audio: Audio | None
     language: str | None
     arrived: float
     heard: asyncio.Future[Transcript]
+    attempt: Attempt | None = None
+
+    def forget(self, _: object) -> None:
+        """Nobody waits for it any more, or it has been heard: its sound need not wait in the line."""
+        self.audio = self.attempt = None
+
+    @property
+    def duration(self) -> float:
+        return 0.0 if self.audio is None else self.audio.duration
 
 
 @dataclass(slots=True, eq=False)
@@ -87,8 +104,10 @@ class Batcher:
 
     def __init__(self, *, window: float, done: Callable[[Batch], None]) -> None:
         self.window, self.done = window, done
-        self._turn: Future[list[Transcript | AsrkitError]] | None = None
+        self._turn: Future[list[Outcome]] | None = None
         self._lines: dict[Served, _Line] = {}
+        self._again: deque[_Clip] = deque()  # clips to be tried again, the first until it is done
+        self._was_again = False
         self._came = asyncio.Event()
         self._numbers = count()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="asrkit-model")
@@ -102,7 +121,7 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Clips not yet taken by the model."""
-        return sum(len(line.heap) for line in self._lines.values())
+        return len(self._again) + sum(len(line.heap) for line in self._lines.values())
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
@@ -116,6 +135,8 @@ class Batcher:
         for line in self._lines.values():
             for _, _, clip in line.heap:
                 clip.heard.cancel()
+        for clip in self._again:
+            clip.heard.cancel()
         self._lines.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -129,7 +150,9 @@ class Batcher:
         # Windows of a long recording grow less urgent one by one, so a short one need not wait for all of them; and
         # since urgency counts from the arrival, a long one does not wait for ever either.
         due = arrived + SPREAD * number
-        heapq.heappush(line.heap, (due, next(self._numbers), _Clip(audio, language, arrived, future)))
+        clip = _Clip(audio, language, arrived, future)
+        future.add_done_callback(clip.forget)
+        heapq.heappush(line.heap, (due, next(self._numbers), clip))
         self._came.set()
         return future
 
@@ -138,6 +161,13 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             line = self._next_line()
+            while self._again and self._again[0].heard.done():
+                self._again.popleft()
+            if self._again and (line is None or not self._was_again):
+                self._was_again = True
+                await self._try_again(self._again[0])
+                continue
+            self._was_again = False
             if line is None:
                 self._came.clear()
                 await self._came.wait()
@@ -177,12 +207,12 @@ class Batcher:
             if not place[2].heard.done():
                 near.append(place)
         if len(near) > size:
-            length = near[0][2].audio.duration
-            near.sort(key=lambda place: abs(place[2].audio.duration - length))  # stable: the first stays the first
+            length = near[0][2].duration
+            near.sort(key=lambda place: abs(place[2].duration - length))  # stable: the first stays the first
         taken: list[_Clip] = []
         seconds = 0.0
         for place in near:
-            seconds += place[2].audio.duration
+            seconds += place[2].duration
             if taken and (len(taken) == size or seconds > line.served.most_seconds):
                 heapq.heappush(line.heap, place)
             else:
@@ -190,27 +220,48 @@ class Batcher:
         return taken
 
     async def _hear(self, line: _Line, clips: Sequence[_Clip]) -> None:
+        audios = [clip.audio for clip in clips if clip.audio is not None]
+        languages = [clip.language for clip in clips]
         began = time.monotonic()
-        self._turn = self._thread.submit(
-            _transcripts, line.served, [clip.audio for clip in clips], [clip.language for clip in clips]
-        )
+        self._turn = self._thread.submit(_outcomes, line.served, audios, languages)
+        seconds = sum(audio.duration for audio in audios)
+        del audios
         outcomes = await asyncio.wrap_future(self._turn)
-        self.done(Batch(len(clips), sum(clip.audio.duration for clip in clips), time.monotonic() - began))
+        self.done(Batch(len(clips), seconds, time.monotonic() - began))
         for clip, outcome in zip(clips, outcomes, strict=True):
-            if clip.heard.done():
-                continue
-            if isinstance(outcome, Transcript):
-                clip.heard.set_result(outcome)
-            else:
-                clip.heard.set_exception(outcome)
+            self._settle(clip, outcome)
+
+    async def _try_again(self, clip: _Clip) -> None:
+        assert clip.attempt is not None
+        began = time.monotonic()
+        self._turn = self._thread.submit(_outcome_of, clip.attempt)
+        [outcome] = await asyncio.wrap_future(self._turn)
+        self.done(Batch(0, 0.0, time.monotonic() - began))
+        if isinstance(outcome, Transcript | AsrkitError):
+            self._again.popleft()
+        self._settle(clip, outcome)
+
+    def _settle(self, clip: _Clip, outcome: Outcome) -> None:
+        if clip.heard.done():
+            return
+        if isinstance(outcome, Transcript):
+            clip.heard.set_result(outcome)
+        elif isinstance(outcome, AsrkitError):
+            clip.heard.set_exception(outcome)
+        else:
+            if clip.attempt is None:
+                self._again.append(clip)
+            clip.attempt = outcome
 
 
-def _transcripts(served: Served, clips: list[Audio], languages: list[str | None]) -> list[Transcript | AsrkitError]:
+def _outcomes(served: Served, clips: list[Audio], languages: list[str | None]) -> list[Outcome]:
     """Halve what fails, so that only the clip at fault pays for it."""
+    backend = served.backend
+    hear: Callable[..., Sequence[Transcript | Attempt]] = getattr(backend, "attempts", backend.transcribe)
     try:
-        heard = served.backend.transcribe(clips, languages=languages)
+        heard = hear(clips, languages=languages)
         if len(heard) != len(clips):
-            raise BackendError(f"{served.backend.name} gave {len(heard)} transcripts for {len(clips)} clips")
+            raise BackendError(f"{backend.name} gave {len(heard)} transcripts for {len(clips)} clips")
         return list(heard)
     except OutOfMemoryError as error:
         if len(clips) == 1:
@@ -221,12 +272,25 @@ def _transcripts(served: Served, clips: list[Audio], languages: list[str | None]
             return [error]
     except Exception as unknown:
         if len(clips) == 1:
-            logger.exception("%s failed", served.backend.name)
-            failure = BackendError(f"{served.backend.name} failed: {type(unknown).__name__}")
-            failure.__cause__ = unknown
-            return [failure]
+            return [_failure(backend.name, unknown)]
     half = len(clips) // 2
     return [
-        *_transcripts(served, clips[:half], languages[:half]),
-        *_transcripts(served, clips[half:], languages[half:]),
+        *_outcomes(served, clips[:half], languages[:half]),
+        *_outcomes(served, clips[half:], languages[half:]),
     ]
+
+
+def _outcome_of(attempt: Attempt) -> list[Outcome]:
+    try:
+        return [attempt.go_on() or attempt]
+    except AsrkitError as error:
+        return [error]
+    except Exception as unknown:
+        return [_failure("the model", unknown)]
+
+
+def _failure(name: str, unknown: Exception) -> BackendError:
+    logger.exception("%s failed", name)
+    failure = BackendError(f"{name} failed: {type(unknown).__name__}")
+    failure.__cause__ = unknown
+    return failure

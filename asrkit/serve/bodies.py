@@ -176,6 +176,12 @@ class Upload:
         if self._came - self._marks[1][0] >= PACE_SECONDS:
             self._marks = [self._marks[1], (self._came, self.held)]
 
+    def becomes(self, size: int) -> None:
+        """The body is needed no longer; what was made of it has this many bytes."""
+        self._bodies.add(size)
+        self._bodies.free(self.held)
+        self.held = size
+
     @staticmethod
     def _evicted() -> Refusal:
         return refused(3007, more="the body came too slowly while the server's memory was full")

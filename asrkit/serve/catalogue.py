@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,14 +19,16 @@ from .batcher import Served
 from .names import public_name
 from .settings import Settings
 
-__all__ = ["OPENAI_NAMES", "Catalogue", "Wish"]
+__all__ = ["OPENAI_NAMES", "Catalogue", "Wish", "prompt_of"]
 
 CANNED = "canned:"
 KEPT = 64  # sets of options whose recognisers are kept; their weights are shared
 # Clips decoded together on a CPU. More were no faster there, and everybody in a batch waits for all of it.
 CPU_BATCH = 16
 CPU_SECONDS = 120.0  # of sound decoded together there: about ten seconds of work for whisper-tiny
-OPENAI_NAMES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+OPENAI_NAMES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
+_OPENAI_NAME = re.compile(r"whisper-1|gpt-4o(-mini)?-transcribe(-diarize)?(-\d{4}-\d\d-\d\d)?")
+MOST_PROMPT = 4_000  # characters from the end: Whisper takes 223 tokens of them, about a thousand characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class Wish:
     task: str = "transcribe"
     prompt: str | None = None
     beams: int | None = None
+
+
+def prompt_of(text: str | None) -> str | None:
+    """The end of a prompt, of which Whisper takes no more; None where there is nothing in it."""
+    return (text or "").strip()[-MOST_PROMPT:].strip() or None
 
 
 class Catalogue:
@@ -76,16 +84,25 @@ class Catalogue:
 
     def target(self, name: str) -> object | None:
         """What answers for a name of Workers AI or of OpenAI; None where nothing does."""
-        return self.targets.get(name) or self._openai.get(name)
+        for known in (self.targets, self._openai):
+            if name in known:
+                return known[name]
+        return self.settings.model if _OPENAI_NAME.fullmatch(name) else None
+
+    def counted_name(self, name: str) -> str:
+        """What the log and the counters call a name that is served: one of a short list."""
+        return name if name in self.targets or name in self._openai else "openai"
 
     def ready(self, target: object, wish: Wish) -> Served | None:
         """The recogniser for a wish, where it is there already."""
         key = _key(target, wish)
         found = self._served.get(key)
-        if found is not None:
-            with suppress(KeyError):  # thrown away meanwhile by another thread
-                self._served.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        with suppress(KeyError):  # thrown away meanwhile by another thread
+            self._served.move_to_end(key)
+        # A prompt may come with every request: what is made for one is not kept.
+        return _prompted(found, wish.prompt) if wish.prompt and _is_made_here(target) else found
 
     def served(self, target: object, wish: Wish) -> Served:
         """The recogniser for a wish. May take a while: it may load a model.
@@ -97,18 +114,17 @@ class Catalogue:
         with self._lock:
             if (found := self.ready(target, wish)) is not None:
                 return found
-            made = self._served[_key(target, wish)] = self._make(target, wish)
+            self._served[_key(target, wish)] = self._make(target, replace(wish, prompt=None))
             if len(self._served) > KEPT:
                 self._served.popitem(last=False)
+            made = self.ready(target, wish)
+            assert made is not None
             return made
 
     def _make(self, target: object, wish: Wish) -> Served:
         if not isinstance(target, str) or target.startswith(CANNED):
             ready = Canned([target.removeprefix(CANNED)]) if isinstance(target, str) else from_model(target)
             return self._ready(ready, wish)
-        if wish.prompt is not None:
-            # Making one reads all of its weights for their digest; a prompt may come with every request.
-            return self._prompted(self.served(target, replace(wish, prompt=None)), wish.prompt)
         backend = from_model(
             target,
             task=wish.task,
@@ -123,12 +139,10 @@ class Catalogue:
         if self.settings.batch_size is None and getattr(backend, "device", None) == "cpu":
             served.batch_size = min(served.batch_size, CPU_BATCH)
             served.most_seconds = CPU_SECONDS
+        if wish.beams:  # each clip is as much work as so many
+            served.batch_size = max(1, served.batch_size // wish.beams)
+            served.most_seconds /= wish.beams
         return served
-
-    def _prompted(self, base: Served, prompt: str) -> Served:
-        backend = copy.copy(base.backend)
-        backend.prompt = prompt  # type: ignore[attr-defined]  # a Whisper, which was made from a name
-        return replace(base, backend=backend)
 
     def _ready(self, backend: Backend, wish: Wish) -> Served:
         """Ready backends are taken as they are; only what would be another text on purpose is refused."""
@@ -141,17 +155,37 @@ class Catalogue:
 
 
 def _key(target: object, wish: Wish) -> tuple[int | str, Wish]:
-    """Without the language, which goes with each clip; a ready backend takes no other wishes either."""
-    if not isinstance(target, str) or target.startswith(CANNED):
-        return id(target) if not isinstance(target, str) else target, Wish(task=wish.task)
-    return target, replace(wish, language=None)
+    """Without the language, which goes with each clip, and the prompt, which anybody may make up.
+
+    A ready backend takes no other wishes either.
+    """
+    if not isinstance(target, str):
+        return id(target), Wish(task=wish.task)
+    return target, Wish(task=wish.task, beams=wish.beams if _is_made_here(target) else None)
+
+
+def _is_made_here(target: object) -> bool:
+    """Whether it is a Whisper that is made from a name, with whatever options."""
+    return isinstance(target, str) and not target.startswith(CANNED)
+
+
+def _prompted(served: Served, prompt: str) -> Served:
+    backend = copy.copy(served.backend)
+    backend.prompt = prompt  # type: ignore[attr-defined]  # a Whisper, which was made from a name
+    return replace(served, backend=backend)
 
 
 def target_name(target: object) -> str:
-    """What clients may read about it: of a local folder its last part alone."""
+    """What clients may read about it: of a local folder its last part alone.
+
+    Names of folders may hold bytes that are no text, which JSON and the counters cannot say.
+
+    >>> target_name("models/k\\udcfcche")
+    'k?che'
+    """
     if isinstance(target, str) and target.startswith(CANNED):
         return target
-    return public_name(raw_name(target))
+    return public_name(raw_name(target)).encode(errors="replace").decode().strip()
 
 
 def raw_name(target: object) -> str:

@@ -12,13 +12,13 @@ from .answers import Answer, Refusal, refused, succeeded
 from .dialects import DIALECTS
 from .exchange import Exchange
 from .faults import HEADER, Entry, Fault
+from .queue import read_requests
 from .requests import Ask, from_body, from_input, parse_object
 from .service import Service
 
 __all__ = ["no_route", "run", "run_any", "search_models", "search_tasks", "show_schema"]
 
 IGNORED = "x-asrkit-ignored"  # names the options that had no effect here
-IN_LOOP = 200_000  # bytes that are looked at in the event loop; more goes to a thread
 MOST_QUEUED = 10_000_000  # bytes of a request that is to be queued
 PER_PAGE = 50
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -39,11 +39,8 @@ async def run(service: Service, exchange: Exchange) -> Answer | None:
     if exchange.query.get("queueRequest", "").lower() in ("true", "1"):
         return await _queue(service, exchange, model)
     async with service.body(exchange) as body:
-        if len(body) > IN_LOOP:
-            ask = await service.recogniser.in_thread(from_body, model, body, exchange.query)
-        else:
-            ask = from_body(model, body, exchange.query)
-        del body
+        ask = await service.parsed(body, lambda data: from_body(model, data, exchange.query))
+        body.becomes(len(ask.audio))
         return await _run(service, exchange, model, ask)
 
 
@@ -51,18 +48,17 @@ async def run_any(service: Service, exchange: Exchange) -> Answer | None:
     """``POST .../ai/run``, the model named in the body."""
     _check_account(exchange)
     async with service.body(exchange) as body:
-        if not body:
+        if not body.data:
             raise refused(3003, what="body", more='expected {"model": "@cf/...", "input": {...}}')
-        given = await service.recogniser.in_thread(parse_object, None, body)
-        del body
+        given = await service.parsed(body, lambda data: parse_object(None, data))
         if not isinstance(given, dict) or not isinstance(given.get("model"), str):
             raise refused(5006, what="required properties at '/' are 'model,input'")
         model = _model(service, exchange, given["model"])
-        ask = await service.recogniser.in_thread(from_input, model, given.get("input"))
         options = given.get("options")
         if isinstance(options, dict) and options.get("rejectIfBusy") is True and service.recogniser.is_busy:
             raise refused(3040, retry_after=service.pause())
-        del given
+        ask = await service.parsed(body, lambda _: from_input(model, given.pop("input", None)))
+        body.becomes(len(ask.audio))
         return await _run(service, exchange, model, ask)
 
 
@@ -137,17 +133,18 @@ def no_route(exchange: Exchange) -> Refusal:
 
 async def _queue(service: Service, exchange: Exchange, model: Model) -> Answer:
     async with service.body(exchange, min(MOST_QUEUED, service.settings.max_body)) as body:
-        given = await service.recogniser.in_thread(parse_object, model, body) if body else {}
-    if isinstance(given, dict) and isinstance(number := given.get("request_id"), str):
-        found = service.queue.result(number)
-        if found is None:
-            raise refused(5006, what="'/request_id' is not known, or its results were thrown away")
-        return succeeded(found)
-    requests = given.get("requests") if isinstance(given, dict) else None
-    if not isinstance(requests, list) or not requests:
-        raise refused(5006, what='expected {"requests": [{...}, ...]}, or {"request_id": "..."} to ask what came of it')
-    if service.queue.is_full:
-        raise refused(3040, retry_after=service.pause())
+        given = await service.parsed(body, lambda data: parse_object(model, data)) if body.data else {}
+        if isinstance(given, dict) and isinstance(number := given.get("request_id"), str):
+            found = service.queue.result(number)
+            if found is None:
+                raise refused(5006, what="'/request_id' is not known, or its results were thrown away")
+            return succeeded(found)
+        several = given.get("requests") if isinstance(given, dict) else None
+        if not isinstance(several, list) or not several:
+            raise refused(
+                5006, what='expected {"requests": [{...}, ...]}, or {"request_id": "..."} to ask what came of it'
+            )
+        requests = await service.parsed(body, lambda _: read_requests(model, several, service.queue.limits))
     number = service.queue.add(model, requests)
     return succeeded({"status": "queued", "request_id": number, "model": model.name})
 

@@ -53,7 +53,8 @@ class Metrics:
 
     def batch(self, batch: Batch) -> None:
         """Count a turn of the model."""
-        self._sizes.observe(batch.size)
+        if batch.size:  # a second try is no batch
+            self._sizes.observe(batch.size)
         self._audio.inc(batch.audio_seconds)
         self._model.inc(batch.elapsed)
 

@@ -7,11 +7,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
+
+import orjson
 
 from ..transcript import Segment
 from .answers import Answer, Refusal, json_answer
-from .catalogue import Wish
+from .catalogue import Wish, prompt_of
 from .dialects import words_of
 from .exchange import Exchange
 from .recogniser import Heard
@@ -24,7 +27,15 @@ GRANULARITIES = ("word", "segment")
 CREATED = 1_663_718_400  # the day on which Whisper was published
 MOST_PARTS = 100  # of a form
 MOST_TEXT = 100_000  # bytes of a field that is not the file
-IN_LOOP = 200_000  # bytes that are taken apart in the event loop; more goes to a thread
+MOST_LANGUAGE = 100  # characters
+# All that is looked at. What else a client sends has no effect here, and is not even kept: OpenAI's other models take
+# recordings of the speakers, and new fields come often.
+FIELDS = frozenset(
+    {"model", "language", "prompt", "response_format", "temperature", "stream"}
+    | {"timestamp_granularities[]", "timestamp_granularities"}
+)
+STREAMED = ("json", "text")  # formats in which an answer may come as events
+WHISPER_1 = "whisper-1"  # the one model whose answers do not come as events, whatever is asked for
 TYPES = {401: "invalid_request_error", 403: "invalid_request_error", 408: "timeout", 429: "requests"}
 KINDS = {429: "rate_limit_exceeded"}
 
@@ -73,15 +84,14 @@ def failed(refusal: Refusal) -> Answer:
 
 
 async def _run(service: Service, exchange: Exchange, task: str) -> Answer:
+    boundary = _boundary(exchange.headers.get("content-type", ""))
     async with service.body(exchange) as body:
-        boundary = _boundary(exchange.headers.get("content-type", ""))
-        if len(body) > IN_LOOP:
-            form = await service.recogniser.in_thread(_parsed, body, boundary)
-        else:
-            form = _parsed(body, boundary)
-        del body
+        form = await service.parsed(body, lambda data: _parsed(data, boundary))
         if form.file is None:
             raise _bad("you must provide a file, as the field 'file' of a multipart form", "file")
+        file = form.file.getvalue()
+        form.file = None
+        body.becomes(len(file))
         name = form.one("model")
         if not name:
             raise _bad("you must provide a model parameter", "model")
@@ -89,13 +99,15 @@ async def _run(service: Service, exchange: Exchange, task: str) -> Answer:
         if target is None:
             exchange.model = "other"
             raise _no_model(name)
-        exchange.model = name
+        exchange.model = service.catalogue.counted_name(name)
         style, granularities = _style(form)
-        wish = Wish(language=form.one("language") or None, task=task, prompt=form.one("prompt") or None)
+        wish = Wish(language=_language(form), task=task, prompt=prompt_of(form.one("prompt")))
         if task == "translate":
             wish = Wish(task=task, prompt=wish.prompt)
         with service.place():
-            heard = await service.hear(exchange, bytes(form.file), target, wish)
+            heard = await service.hear(exchange, file, target, wish)
+        if form.one("stream").lower() in ("true", "1") and style in STREAMED and name != WHISPER_1:
+            return _events(heard)
         return _answer(heard, task, style, granularities)
 
 
@@ -105,7 +117,7 @@ async def _run(service: Service, exchange: Exchange, task: str) -> Answer:
 @dataclass(slots=True)
 class _Form:
     fields: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    file: bytearray | None = None
+    file: BytesIO | None = None
 
     def one(self, name: str) -> str:
         return self.fields[name][-1].strip() if name in self.fields else ""
@@ -131,13 +143,14 @@ def _parsed(body: bytes, boundary: bytes) -> _Form:
     form = _Form()
     name = value = b""
     about: dict[bytes, bytes] = {}
-    into = bytearray()
+    called = ""
+    into: BytesIO | None = None  # where the data of this part goes
     parts = 0
     ended = False
 
     def part_begin() -> None:
         nonlocal about, into, parts
-        about, into, parts = {}, bytearray(), parts + 1
+        about, into, parts = {}, None, parts + 1
         if parts > MOST_PARTS:
             raise _bad(f"a form of more than {MOST_PARTS} parts", None)
 
@@ -154,18 +167,27 @@ def _parsed(body: bytes, boundary: bytes) -> _Form:
         about[name.lower()] = value
         name = value = b""
 
-    def part_data(data: bytes, start: int, end: int) -> None:
-        into.extend(memoryview(data)[start:end])
-
-    def part_end() -> None:
+    def headers_finished() -> None:
+        nonlocal called, into
         _, options = parse_options_header(about.get(b"content-disposition", b""))
         called = options.get(b"name", b"").decode("utf-8", "replace")
+        if called == "file" or called in FIELDS:
+            into = BytesIO()
+
+    def part_data(data: bytes, start: int, end: int) -> None:
+        if into is None:
+            return
+        if called != "file" and into.tell() + end - start > MOST_TEXT:
+            raise _bad(f"more than {MOST_TEXT} bytes of text", called)
+        into.write(memoryview(data)[start:end])
+
+    def part_end() -> None:
+        if into is None:
+            return
         if called == "file":
             form.file = into
-        elif len(into) > MOST_TEXT:
-            raise _bad(f"more than {MOST_TEXT} bytes of text", called[:100])
         else:
-            form.fields[called].append(into.decode("utf-8", "replace"))
+            form.fields[called].append(into.getvalue().decode("utf-8", "replace"))
 
     def end() -> None:
         nonlocal ended
@@ -180,6 +202,7 @@ def _parsed(body: bytes, boundary: bytes) -> _Form:
             "on_header_field": header_field,
             "on_header_value": header_value,
             "on_header_end": header_end,
+            "on_headers_finished": headers_finished,
             "on_end": end,
         },
     )
@@ -211,9 +234,15 @@ def _style(form: _Form) -> tuple[str, set[str]]:
             f"timestamp_granularities are {', '.join(GRANULARITIES)}, not {min(unknown)[:100]!r}",
             "timestamp_granularities",
         )
-    if granularities and style != "verbose_json":
-        raise _bad("timestamp_granularities need response_format=verbose_json", "timestamp_granularities")
-    return style, granularities or {"segment"}
+    return style, granularities or {"segment"}  # without effect in other formats than verbose_json, as at OpenAI
+
+
+def _language(form: _Form) -> str | None:
+    """Some clients say ``auto`` where others leave it out."""
+    language = form.one("language")
+    if len(language) > MOST_LANGUAGE:
+        raise _bad(f"language is a code such as 'de', not {len(language)} characters", "language")
+    return None if language.lower() in ("", "auto") else language
 
 
 def _bad(message: str, param: str | None) -> Refusal:
@@ -259,6 +288,26 @@ def _answer(heard: Heard, task: str, style: str, granularities: set[str]) -> Ans
             answer["segments"] = [_segment(number, segment) for number, segment in enumerate(transcript.segments)]
     answer["usage"] = {"type": "duration", "seconds": math.ceil(heard.duration)}
     return json_answer(answer)
+
+
+def _events(heard: Heard) -> Answer:
+    """Server-sent events, as OpenAI's newer models send them: the text piece by piece, then all of it.
+
+    They come together, when all is heard.
+    """
+    text = heard.transcript.text.strip()
+    pieces = [segment.text for segment in heard.transcript.segments]
+    if "".join(pieces).strip() != text:
+        pieces = [text]
+    events: list[dict[str, Any]] = [
+        {"type": "transcript.text.delta", "delta": piece.lstrip() if not at else piece}
+        for at, piece in enumerate(pieces)
+        if piece
+    ]
+    usage = {"type": "duration", "seconds": math.ceil(heard.duration)}
+    events.append({"type": "transcript.text.done", "text": text, "usage": usage})
+    body = b"".join(b"data: %b\n\n" % orjson.dumps(event) for event in events)
+    return Answer(200, body, "text/event-stream; charset=utf-8")
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
-from ..audio import Audio, encode, stream
+from ..audio import Audio, encode
 from ..errors import AsrkitError, DecodeError, OptionError, OutOfMemoryError
 from ..isolation import Workers
-from ..speech import Window, windows
+from ..speech import Window
 from ..transcript import Transcript, join, ordered_flags
 from .answers import refused
 from .batcher import Batch, Batcher, Served
 from .catalogue import Catalogue, Wish
+from .decoders import Decoders, Reservation, Space
+from .decoding import Decoding, Sound
+from .estimate import Promise, promised
 from .settings import Settings
 
 __all__ = ["Heard", "Recogniser", "Room"]
 
 T = TypeVar("T")
 LANGUAGE_ENGLISH = "en"
+VALUES_A_SECOND = 96_000  # samples over all channels in a second of 48 kHz stereo: what `max_seconds` is meant for
+LEAST_VALUES = 50_000_000  # which every file may have, however short the longest: a second of work
+SHORT_SECONDS = 60.0  # of a file that takes no decoder from others
+SHORT_VALUES = VALUES_A_SECOND * int(SHORT_SECONDS)
+SHORT_BYTES = 400_000  # of a file whose header says nothing, to be tried as a short one first
+SHORT_SPACE = 30 * SHORT_SECONDS  # of short files decoded and not yet heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +53,19 @@ class Heard:
     language: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sound:
-    windows: list[Window]
-    duration: float
-    warnings: tuple[str, ...]
-
-
 class Room:
-    """How much there may be at once; who comes when it is full waits or goes.
+    """How much there may be at once; who comes when it is full goes away.
 
-    What is added may pass the limit, once: nobody knows the length of a file before it is decoded.
+    What is added may pass the limit, once: nobody knows the length of a body before it is there.
     """
 
     def __init__(self, limit: float) -> None:
         self.limit, self.held = limit, 0.0
-        self._freed: deque[asyncio.Future[None]] = deque()
 
     @property
     def is_full(self) -> bool:
-        """Whether a newcomer has to wait."""
+        """Whether a newcomer has to go."""
         return self.held >= self.limit
-
-    async def wait(self) -> None:
-        """Until there is room."""
-        while self.is_full:
-            turn = asyncio.get_running_loop().create_future()
-            self._freed.append(turn)
-            await turn
 
     def add(self, amount: float) -> None:
         """Take room."""
@@ -82,11 +74,6 @@ class Room:
     def free(self, amount: float) -> None:
         """Give it back."""
         self.held -= amount
-        while self._freed and not self.is_full:
-            turn = self._freed.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                break
 
 
 class Recogniser:
@@ -96,20 +83,24 @@ class Recogniser:
         self.settings, self.catalogue = settings, catalogue
         self.audio_seconds = self.model_seconds = 0.0
         self._batch_done = batch_done
-        self._sound = Room(2 * settings.max_seconds)  # seconds of decoded sound: 64 kB each
+        self.most_values = max(LEAST_VALUES, int(settings.max_seconds * VALUES_A_SECOND))
+        self.short, self.long = Space(SHORT_SPACE), Space(settings.max_seconds)
         self._pool: ThreadPoolExecutor
+        self._decoders: Decoders
         self._isolate: Workers | bool = Workers() if settings.isolate else False
         self.batcher: Batcher
 
     async def start(self) -> None:
         """Load what is served and hear a moment of silence, so that the first request finds all ready."""
-        self._pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 1)), thread_name_prefix="asrkit-decode")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="asrkit-load")
+        self._decoders = Decoders()
         self.batcher = Batcher(window=self.settings.window, done=self._count)
         self.batcher.start()
         silence = Audio(np.zeros(8_000, np.float32))
         for target in {id(target): target for target in self.catalogue.targets.values()}.values():
             served = await self.in_thread(self.catalogue.served, target, Wish())
-            await self.in_thread(_decode, encode(silence, "wav").data, served, 1.0, self._isolate)
+            _, reservation = await self._sound(encode(silence, "wav").data, served)
+            reservation.release()
             if isinstance(target, str):  # a ready backend may count what it hears
                 await self.batcher.hear(served, silence, LANGUAGE_ENGLISH)
         self.audio_seconds = self.model_seconds = 0.0
@@ -117,6 +108,7 @@ class Recogniser:
     async def stop(self) -> None:
         """Give the threads back."""
         await self.batcher.stop()
+        self._decoders.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         if isinstance(self._isolate, Workers):
             self._isolate.close()
@@ -135,8 +127,8 @@ class Recogniser:
         """Whether a new clip would have to wait."""
         return self.batcher.is_working or self.batcher.waiting > 0
 
-    async def hear(self, data: bytes, target: object, wish: Wish) -> Heard:
-        """The transcript of a file.
+    async def hear(self, data: bytes, target: object, wish: Wish, client: str = "") -> Heard:
+        """The transcript of a file; ``client`` is for whom, so that all get their turn.
 
         Raises:
             Refusal: it cannot be decoded, is too long, or the model cannot do what is wished.
@@ -146,51 +138,90 @@ class Recogniser:
             if served is None:
                 served = await self.in_thread(self.catalogue.served, target, wish)
             language = _language(served, wish.language)
-            async with self._decoded(data, served) as sound:
-                return await self._hear(served, sound, language)
+            sound, reservation = await self._sound(data, served, client)
+            try:
+                return await self._hear(served, sound, language, reservation)
+            finally:
+                reservation.release()
         except AsrkitError as error:
             raise _refusal(error) from error
 
-    @asynccontextmanager
-    async def _decoded(self, data: bytes, served: Served) -> AsyncIterator[_Sound]:
-        await self._sound.wait()
-        decoding = asyncio.ensure_future(
-            self.in_thread(_decode, data, served, self.settings.max_seconds, self._isolate)
-        )
-        self._sound.add(1.0)  # so that not everybody at once finds room
-        held = 1.0
-        try:
-            sound = await decoding
-            self._sound.add(sound.duration)
-            held += sound.duration
-            yield sound
-        finally:
-            self._sound.free(held)
+    async def _sound(self, data: bytes, served: Served, client: str = "") -> tuple[Sound, Reservation]:
+        """The decoded file, and the space that it takes until it is released."""
+        promise = promised(data)
+        if promise is not None and promise.is_sure:
+            self._check(promise)
+        is_short = len(data) <= SHORT_BYTES
+        if promise is not None:
+            is_short = promise.seconds <= SHORT_SECONDS and promise.values <= SHORT_VALUES
+        if is_short:
+            try:
+                short = promise or Promise(SHORT_SECONDS, SHORT_VALUES)
+                return await self._decoded(data, served, short, client, is_long=False)
+            except DecodeError as error:
+                if error.code not in ("too-long", "too-large"):
+                    raise
+            # Its header kept silent or lied: it goes to the end of the other line.
+            promise = None
+        long = promise or Promise(SHORT_SECONDS, self.most_values)
+        return await self._decoded(data, served, long, client, is_long=True)
 
-    async def _hear(self, served: Served, sound: _Sound, language: str | None) -> Heard:
-        cut = sound.windows
-        heard: list[Transcript] = []
-        said = language
-        if cut and said is None and served.language_first and len(cut) > 1:
-            heard.append(await self.batcher.hear(served, _audio(cut[0]), None))
-            said = heard[0].language
-        coming = [
-            self.batcher.hear(served, _audio(window), said, number=number)
-            for number, window in enumerate(cut)
-            if number >= len(heard)
-        ]
+    def _check(self, promise: Promise) -> None:
+        most = self.settings.max_seconds
+        if promise.seconds > most:
+            raise DecodeError(f"{promise.seconds:.0f} s of sound; this server takes {most:.0f}", code="too-long")
+        if promise.values > self.most_values:
+            raise DecodeError(
+                f"{promise.values:,.0f} samples over all channels; this server takes {self.most_values:,}",
+                code="too-large",
+            )
+
+    async def _decoded(
+        self, data: bytes, served: Served, promise: Promise, client: str, *, is_long: bool
+    ) -> tuple[Sound, Reservation]:
+        space = self.long if is_long else self.short
+        most = self.settings.max_seconds if is_long else min(SHORT_SECONDS, self.settings.max_seconds)
+        values = self.most_values if is_long else min(SHORT_VALUES, self.most_values)
+        seconds = min(promise.seconds, most)
+        await space.take(seconds)
+        reservation = Reservation(space, seconds)
         try:
-            heard += [await clip for clip in coming]
+            sound = await self._decoders.run(
+                lambda cancelled: Decoding(data, most, values, self._isolate, cancelled, reservation).sound(served),
+                values=min(promise.values, values),
+                is_long=is_long,
+                client=client,
+            )
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.keep(sound.kept)
+        return sound, reservation
+
+    async def _hear(self, served: Served, sound: Sound, language: str | None, reservation: Reservation) -> Heard:
+        starts = [window.start for window in sound.windows]
+        said = language
+        coming: list[asyncio.Future[Transcript]] = []
+        heard: list[Transcript] = []
+        try:
+            for number, window in enumerate(sound.windows):
+                clip = self.batcher.hear(served, _audio(window), said, number=number)
+                clip.add_done_callback(partial(_give_back, reservation, window.audio.duration))
+                coming.append(clip)
+                if not number and said is None and served.language_first and len(starts) > 1:
+                    said = (await clip).language
+            sound.windows.clear()  # each is needed until it is heard, and no longer
+            heard = [await clip for clip in coming]
         finally:
             for clip in coming:
                 clip.cancel()
         warned = [warning.split(":")[0] for warning in sound.warnings]
-        if cut:
-            whole = join(heard, [window.start for window in cut], sound.duration)
+        if heard:
+            whole = join(heard, starts, sound.duration)
         else:
             whole = Transcript("", language, duration=sound.duration, elapsed=0.0, flags=("silence",))
         whole = replace(whole, flags=ordered_flags([*whole.flags, *warned]))
-        return Heard(whole, sound.duration, sum(window.audio.duration for window in cut), language)
+        return Heard(whole, sound.duration, sound.kept, language)
 
     def _count(self, batch: Batch) -> None:
         self.audio_seconds += batch.audio_seconds
@@ -203,20 +234,8 @@ def _audio(window: Window) -> Audio:
     return window.audio
 
 
-def _decode(data: bytes, served: Served, longest: float, isolate: bool | Workers) -> _Sound:
-    """The sound of a file, cut into what the model takes."""
-    blocks = []
-    seconds = 0.0
-    for block in stream(data, max_seconds=longest, isolate=isolate):
-        blocks.append(block)
-        seconds += block.duration
-    limit = np.inf if served.longest is None else served.longest
-    if served.gate or seconds > limit:
-        cut = list(windows(blocks, limit, gate=served.gate))
-    else:
-        sound = blocks[0].samples if len(blocks) == 1 else np.concatenate([block.samples for block in blocks])
-        cut = [Window(Audio(sound), 0.0)]
-    return _Sound(cut, seconds, blocks[-1].warnings)
+def _give_back(reservation: Reservation, seconds: float, _: object) -> None:
+    reservation.give_back(seconds)
 
 
 def _language(served: Served, language: str | None) -> str | None:
@@ -228,8 +247,10 @@ def _refusal(error: AsrkitError) -> Exception:
     """Which of the table's errors says it."""
     said = str(error).removeprefix("<").partition("bytes>: ")[2] or str(error)  # "<23 bytes>: not audio"
     if isinstance(error, DecodeError):
-        if error.code in ("too-long", "too-large"):
+        if error.code == "too-long":
             return refused(3006, more="the audio is longer than this server takes", param="file")
+        if error.code == "too-large":
+            return refused(3006, more=f"the audio has more samples than this server takes ({said})", param="file")
         if error.code in ("timeout", "decoder-timeout"):
             return refused(3007)
         return refused(3010, more=said, param="file")

@@ -5,21 +5,19 @@ curl's documented lines send sound and JSON alike as ``application/x-www-form-ur
 
 from __future__ import annotations
 
-import base64
 import binascii
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
-
-import orjson
 
 from ..cloudflare.models import Model
 from .answers import refused
-from .catalogue import Wish
+from .catalogue import Wish, prompt_of
+from .large_json import LongString, Numbers, TooMuchJsonError, parse_json, parse_large_json
 
-__all__ = ["Ask", "from_body", "from_input", "parse_object"]
+__all__ = ["IN_LOOP", "Ask", "from_body", "from_input", "parse_object"]
 
 # What each model takes, for those who sent something else.
 SHAPES = {
@@ -34,9 +32,18 @@ NO_EFFECT = {  # accepted, but this server's models have nothing of the kind
     ),
 }
 MOST_BEAMS = 10
-_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MOST_TEXT = 10_000  # characters of an option; a prompt's last thousand or so are what Whisper takes
+IN_LOOP = 200_000  # bytes that are parsed in the event loop and as one; more goes to a thread, in blocks
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")  # what may be repeated in a header
-_JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+_JSON_TYPES = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    LongString: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +105,23 @@ def _ask(model: Model, audio: Any, options: Mapping[str, Any]) -> Ask:
     if model.dialect == "turbo":
         return Ask(_from_base64(model, audio), *_turbo(model, _typed(model, options)))
     data = audio.get("body") if isinstance(audio, dict) else None
-    if not isinstance(data, str):
+    if not isinstance(data, str | LongString):
         raise _wrong(model, "required properties at '/audio' are 'body,contentType'")
     return Ask(_decoded(model, data, "/audio/body"), *_deepgram(model, _typed(model, options)))
 
 
 def parse_object(model: Model | None, body: bytes) -> Any:
-    """JSON, forgiving of raw newlines within strings: GNU ``base64`` breaks its output into lines."""
+    """JSON of any size; see ``large_json`` for what long strings and arrays in a large one become.
+
+    Raises:
+        Refusal: 5006 for what is no JSON, 3006 where it holds more than a recording and some options.
+    """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as first:
-        reason = str(first)
-    try:
-        parsed = json.loads(body, strict=False)
-        if _ESCAPED_SURROGATE.search(body):  # half a character, which nothing can write
-            json.dumps(parsed, ensure_ascii=False).encode()
-        return parsed
+        return parse_json(body) if len(body) <= IN_LOOP else parse_large_json(body)
+    except TooMuchJsonError as error:
+        raise refused(3006, more=f"{error}; a recording is one string of Base64 or one array of bytes") from error
     except (ValueError, RecursionError) as error:
-        reason = str(error) or reason
-    what = f"the body is no JSON ({reason[:100]})"
+        what = f"the body is no JSON ({str(error)[:100]})"
     raise refused(5006, what=what) if model is None else _wrong(model, what)
 
 
@@ -126,43 +131,92 @@ def _looks_like_json(body: bytes) -> bool:
 
 
 def _from_array(model: Model, audio: Any) -> bytes:
-    if isinstance(audio, str):
-        raise _wrong(model, "Type mismatch of '/audio', 'string' not in 'array','binary'")
     if isinstance(audio, dict):
         raise _object(model, audio)
     if not isinstance(audio, list):
         raise _wrong(model, f"Type mismatch of '/audio', '{_type(audio)}' not in 'array','binary'")
+    parts: list[bytes] = []
+    index = 0
+    for is_run, values in groupby(audio, key=lambda value: isinstance(value, Numbers)):
+        if not is_run:
+            own = list(values)
+            parts.append(_bytes_of(model, own, index))
+            index += len(own)
+            continue
+        for run in values:
+            if run.data is None:
+                at, value = run.fault
+                raise _no_byte(model, index + at, value)
+            parts.append(run.data)
+            index += run.count
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _bytes_of(model: Model, values: Sequence[Any], first: int) -> bytes:
+    """The values as bytes; ``first`` is the index of the first one, for messages."""
     try:
-        return bytes(audio)
+        return bytes(values)
     except (TypeError, ValueError):
         pass
-    for at, value in enumerate(audio):
+    for at, value in enumerate(values, first):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong(model, f"Type mismatch of '/audio/{at}', '{_type(value)}' not in 'number'")
         if not (0 <= value <= 255 and value == int(value)):
-            raise _wrong(model, f"'/audio/{at}' is {value}, not a byte of 0 to 255")
-    return bytes(map(int, audio))
+            raise _no_byte(model, at, value)
+    return bytes(map(int, values))
+
+
+def _no_byte(model: Model, at: int, value: float) -> Exception:
+    return _wrong(model, f"'/audio/{at}' is {str(value)[:40]}, not a byte of 0 to 255")
 
 
 def _from_base64(model: Model, audio: Any) -> bytes:
     if isinstance(audio, dict):
         raise _object(model, audio)
-    if not isinstance(audio, str):
+    if not isinstance(audio, str | LongString):
         raise _wrong(model, f"Type mismatch of '/audio', '{_type(audio)}' not in 'string'")
     return _decoded(model, audio, "/audio")
 
 
-def _decoded(model: Model, text: str, where: str) -> bytes:
-    if text.startswith("data:"):
+def _decoded(model: Model, text: str | LongString, where: str) -> bytes:
+    blocks = [text.encode()] if isinstance(text, str) else text.blocks()
+    try:
+        return _from_base64_blocks(blocks)
+    except _DataUrlError:
         raise refused(
             5004, type="data URL", more=f"leave out all up to the comma; {model.name} takes {SHAPES['turbo']}"
-        )
-    try:
-        packed = text.encode("ascii").translate(None, b" \t\r\n")
-        padded = packed.rstrip(b"=")
-        return base64.b64decode(padded + b"=" * (-len(padded) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        ) from None
+    except binascii.Error as error:
         raise _wrong(model, f"'{where}' is not Base64") from error
+
+
+class _DataUrlError(Exception):
+    """The text says ``data:`` where Base64 alone is expected."""
+
+
+def _from_base64_blocks(blocks: Iterable[bytes]) -> bytes:
+    """Base64 with blanks in it or without its padding -> bytes; never more of the text in memory than a block.
+
+    >>> _from_base64_blocks([b"aGVsb", b"G8g\\n", b"d29ybGQ"])
+    b'hello world'
+    """
+    data = bytearray()
+    left, is_first, has_ended = b"", True, False
+    for block in blocks:
+        if is_first and block.startswith(b"data:"):
+            raise _DataUrlError
+        is_first = False
+        packed = block.translate(None, b" \t\r\n")
+        text = packed.rstrip(b"=")
+        if has_ended and text:
+            raise binascii.Error("text after the padding")
+        has_ended = has_ended or len(text) < len(packed)
+        left += text
+        whole = len(left) // 4 * 4
+        data += binascii.a2b_base64(left[:whole], strict_mode=True)
+        left = left[whole:]
+    data += binascii.a2b_base64(left + b"=" * (-len(left) % 4), strict_mode=True)
+    return bytes(data)
 
 
 def _object(model: Model, audio: Mapping[str, Any]) -> Exception:
@@ -197,6 +251,9 @@ def _typed(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         kind = told["type"]
+        if isinstance(value, LongString) or (isinstance(value, str) and len(value) > MOST_TEXT):
+            size = len(value.raw) if isinstance(value, LongString) else len(value)
+            raise refused(5006, what=f"'/{name}' has {size} characters; this server takes {MOST_TEXT}", param=name)
         if isinstance(value, str) and kind != "string":
             value = _from_string(value, kind)
         is_right = {
@@ -232,7 +289,7 @@ def _turbo(model: Model, options: dict[str, Any]) -> tuple[Wish, dict[str, Any],
     wish = Wish(
         language=options.get("language") or None,
         task=task,
-        prompt=options.get("initial_prompt") or None,
+        prompt=prompt_of(options.get("initial_prompt")),
         beams=beams if beams != 1 else None,
     )
     return wish, options, tuple(sorted(NO_EFFECT["turbo"] & set(options)))
@@ -242,5 +299,5 @@ def _deepgram(model: Model, options: dict[str, Any]) -> tuple[Wish, dict[str, An
     """Without a language it hears English, as the real one does."""
     language = options.get("language") or "en"
     detect = options.get("detect_language", False) or language == "multi"
-    wish = Wish(language=None if detect else language, prompt=options.get("keyterm") or None)
+    wish = Wish(language=None if detect else language, prompt=prompt_of(options.get("keyterm")))
     return wish, options, tuple(sorted(set(options) - {"language", "detect_language", "keyterm"}))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 from .answers import refused
 from .batcher import Batch
-from .bodies import Bodies
+from .bodies import Bodies, Upload
 from .catalogue import Catalogue, Wish, raw_name
 from .exchange import Exchange
 from .faults import Faults
@@ -15,12 +19,27 @@ from .metrics import Metrics
 from .names import folders_of
 from .queue import Queue
 from .recogniser import Heard, Recogniser
+from .requests import IN_LOOP
 from .settings import Settings
 
-__all__ = ["Service"]
+__all__ = ["Body", "Service"]
 
+T = TypeVar("T")
 LONGEST_PAUSE = 30  # seconds that a client is asked to wait
 BODIES = 3  # of the largest size that may be in memory at once
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """A request's body, whose bytes are counted until nobody needs them any more."""
+
+    data: bytes
+    upload: Upload
+
+    def becomes(self, size: int) -> None:
+        """The body itself is needed no longer; what was made of it has this many bytes."""
+        self.data = b""
+        self.upload.becomes(size)
 
 
 class Service:
@@ -45,6 +64,8 @@ class Service:
         self.metrics = Metrics(lambda: self.depth, self._waiting, lambda: self.recogniser.rtfx or 0.0)
         self.recogniser = Recogniser(settings, self.catalogue, self._batch_done)
         self.queue = Queue(self.recogniser, self.catalogue)
+        # One thread: however many large bodies come, one of them at a time is in memory in two forms.
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="asrkit-parse")
 
     async def start(self) -> None:
         """Load the models."""
@@ -60,9 +81,10 @@ class Service:
         self.is_ready = False
         await self.queue.stop()
         await self.recogniser.stop()
+        self._parser.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def body(self, exchange: Exchange, limit: int | None = None) -> AsyncIterator[bytes]:
+    async def body(self, exchange: Exchange, limit: int | None = None) -> AsyncIterator[Body]:
         """The body of a request, its memory counted while it is used.
 
         Raises:
@@ -70,7 +92,13 @@ class Service:
         """
         self.check_room()
         with self.bodies.upload(exchange.address) as upload:
-            yield await exchange.body(limit or self.settings.max_body, upload)
+            yield Body(await exchange.body(limit or self.settings.max_body, upload), upload)
+
+    async def parsed(self, body: Body, parse: Callable[[bytes], T]) -> T:
+        """What a function makes of a body: at once of a small one, in a thread of a large one."""
+        if len(body.data) <= IN_LOOP:
+            return parse(body.data)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, parse, body.data)
 
     def check_room(self) -> None:
         """Raises 3040 when as many wait already as may."""
@@ -99,7 +127,8 @@ class Service:
 
     async def hear(self, exchange: Exchange, audio: bytes, target: object, wish: Wish) -> Heard:
         """What was heard; given up when the client leaves."""
-        heard = await exchange.while_here(self.recogniser.hear(audio, target, wish))
+        client = exchange.scope.get("client")
+        heard = await exchange.while_here(self.recogniser.hear(audio, target, wish, client[0] if client else ""))
         exchange.audio_seconds = heard.duration
         return heard
 
