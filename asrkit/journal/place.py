@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 from ..backends.base import Backend
-from ..errors import JournalError, OptionError
-from ..regular import IrregularError, followed, status_of
+from ..errors import OptionError
+from ..regular import IrregularError, followed
 from ..weights import cache_folder
 from .keys import canonical
-from .recognise import recognised
+from .recognise import no_journal, unwritable
 
-__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "unwritable", "warn_of_network"]
+__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "warn_of_network"]
 
 VARIABLE = "ASRKIT_JOURNAL"  # a path, or one of OFF
 NAME = "journal.sqlite"
@@ -66,7 +63,7 @@ def chosen(journal: object, backend: Backend) -> tuple[Path, bool] | None:
 
 
 def make(path: Path) -> Path:
-    """The folder for the user alone where it is new, and the file for the user alone where it is new.
+    """The folder, for the user alone where it is new.
 
     Returns:
         The file itself, where the path is a link to it.
@@ -76,39 +73,11 @@ def make(path: Path) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        real = followed(path)
-        if status_of(real) is None:
-            recognised(real).release()  # nothing else has the names that SQLite would use
-            _create(real)
+        return followed(path)
     except IrregularError as error:
-        raise JournalError(
-            f"journal {path}: {error.strerror}; name another file with journal=", code="no-journal"
-        ) from error
+        raise no_journal(path, error) from error
     except OSError as error:
         raise unwritable(f"the journal {path}", error) from error
-    return real
-
-
-def unwritable(what: str, error: OSError) -> JournalError:
-    """``disk-full`` or ``read-only``, with what the user can do."""
-    return JournalError(
-        f"{what} cannot be written ({error.strerror}); name another place with journal=, or pass journal=False",
-        code="disk-full" if error.errno == errno.ENOSPC else "read-only",
-    )
-
-
-def _create(path: Path) -> None:
-    """An empty file, which gets its name when it is closed."""
-    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".asrkit-")  # for the user alone
-    os.close(descriptor)
-    try:
-        with contextlib.suppress(FileExistsError):  # somebody was faster
-            os.link(made, path)
-    except OSError:  # no links on this file system
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    finally:
-        Path(made).unlink()
 
 
 def file_system(path: Path, mounts: str) -> str:

@@ -7,8 +7,10 @@ database in WAL mode into one without, and overwrites or deletes what is called 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,7 +19,7 @@ from ..errors import JournalError
 from ..regular import IrregularError, open_regular, status_of
 from .schema import APPLICATION
 
-__all__ = ["Recognised", "close_to_others", "recognised"]
+__all__ = ["Recognised", "close_to_others", "no_journal", "recognised", "unwritable"]
 
 MAGIC = b"SQLite format 3\0"
 PAGE_AT = 16  # of the two bytes with the size of a page; 1 says 65,536
@@ -34,19 +36,21 @@ _guard = threading.Lock()
 
 
 class Recognised:
-    """A file that is a journal, or empty, or not there yet; from now on until ``release`` it counts as open here."""
+    """A file that is a journal, or empty; until ``release`` it counts as open in this process."""
 
-    def __init__(self, identity: Identity | None) -> None:
+    def __init__(self, identity: Identity) -> None:
         self.identity = identity
+        self._is_released = False
 
     def release(self) -> None:
         """It is closed."""
-        identity, self.identity = self.identity, None
-        if identity is not None:
-            with _guard:
-                _open_here[identity] -= 1
-                if not _open_here[identity]:
-                    del _open_here[identity]
+        with _guard:
+            if self._is_released:
+                return
+            self._is_released = True
+            _open_here[self.identity] -= 1
+            if not _open_here[self.identity]:
+                del _open_here[self.identity]
 
     def check_same(self, path: Path) -> None:
         """The file that was opened by its name is the one that was looked at.
@@ -54,12 +58,12 @@ class Recognised:
         Raises:
             JournalError: it was replaced in between.
         """
-        if self.identity is not None and _identity(path) != self.identity:
+        if _identity(path) != self.identity:
             raise JournalError(f"journal {path}: it was replaced while it was being opened; call again", code="busy")
 
 
 def recognised(path: Path) -> Recognised:
-    """Look at a file that is to be used as a journal.
+    """Look at a file that is to be used as a journal, or make an empty one.
 
     A file that this process has open already is not opened a second time: closing that would take away the locks of
     the connection that is open (https://www.sqlite.org/howtocorrupt.html, section 2.2).
@@ -68,27 +72,49 @@ def recognised(path: Path) -> Recognised:
         JournalError: ``no-journal``, ``damaged`` or ``read-only``.
     """
     try:
-        status = status_of(path)
-        if status is None:
-            _check_beside(path)
-            return Recognised(None)
-        identity = (status.st_dev, status.st_ino)
         with _guard:  # who opens it from another thread meanwhile waits until it is closed here
+            status = status_of(path)
+            if status is None:
+                _check_beside(path)
+                _create(path)
+                status = path.stat()
+            identity = (status.st_dev, status.st_ino)
             if not _open_here[identity]:
                 _check_content(path, status)
                 _check_beside(path)
             _open_here[identity] += 1
     except IrregularError as error:
-        raise JournalError(
-            f"journal {path}: {error.strerror}; name another file with journal=", code="no-journal"
-        ) from error
+        raise no_journal(path, error) from error
     except OSError as error:
-        raise JournalError(
-            f"journal {path}: it cannot be read ({error.strerror}); name another place with journal=, or pass "
-            "journal=False",
-            code="read-only",
-        ) from error
+        raise unwritable(f"the journal {path}", error) from error
     return Recognised(identity)
+
+
+def no_journal(path: Path, error: IrregularError) -> JournalError:
+    """What has its name is no file at all."""
+    return JournalError(f"journal {path}: {error.strerror}; name another file with journal=", code="no-journal")
+
+
+def unwritable(what: str, error: OSError) -> JournalError:
+    """``disk-full`` or ``read-only``, with what the user can do."""
+    return JournalError(
+        f"{what} cannot be written ({error.strerror}); name another place with journal=, or pass journal=False",
+        code="disk-full" if error.errno == errno.ENOSPC else "read-only",
+    )
+
+
+def _create(path: Path) -> None:
+    """An empty file, which gets its name when it is closed."""
+    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=".asrkit-")  # for the user alone
+    os.close(descriptor)
+    try:
+        with contextlib.suppress(FileExistsError):  # somebody was faster
+            os.link(made, path)
+    except OSError:  # no links on this file system
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    finally:
+        Path(made).unlink()
 
 
 def _check_content(path: Path, status: os.stat_result) -> None:

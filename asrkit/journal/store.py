@@ -19,8 +19,7 @@ from typing import Any, Self
 from ..errors import JournalError
 from .attempts import Attempts, runs
 from .keys import canonical
-from .place import unwritable
-from .recognise import close_to_others, recognised
+from .recognise import close_to_others, recognised, unwritable
 from .schema import Connect, Connection, connect, prepare
 
 __all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of", "number"]
