@@ -79,7 +79,7 @@ def _show(options: argparse.Namespace) -> int:
         if not rows:
             print("  no rows yet")
         for code, count in journal.read("SELECT code, count(*) FROM results WHERE code IS NOT NULL GROUP BY code"):
-            print(f"  failed as {code}: {count:,}")
+            print(f"  failed as {_shown(code)}: {count:,}")
         [(files,)] = journal.read("SELECT count(*) FROM files")
         print(f"  {files:,} files that need not be read again as long as they do not change")
         _, alive = runs(journal.folder)
@@ -135,7 +135,7 @@ def _rows(journal: Journal) -> Iterator[tuple[Any, ...] | None]:
         "LEFT JOIN fingerprints ON fingerprints.id = results.fingerprint "
         "WHERE results.rowid BETWEEN ? AND ? ORDER BY results.rowid"
     )
-    [(last,)] = journal.read("SELECT coalesce(max(rowid), 0) FROM results")
+    last = _last_row(journal)
     stretches = [(first, min(first + EXPORTED - 1, last)) for first in range(1, last + 1, EXPORTED)]
     while stretches:
         first, until = stretches.pop(0)
@@ -149,6 +149,17 @@ def _rows(journal: Journal) -> Iterator[tuple[Any, ...] | None]:
                 continue
             middle = (first + until) // 2
             stretches[:0] = [(first, middle), (middle + 1, until)]
+
+
+def _last_row(journal: Journal) -> int:
+    try:
+        [(last,)] = journal.read("SELECT coalesce(max(rowid), 0) FROM results")
+    except JournalError as error:
+        if error.code != "damaged":
+            raise
+        # The index of the keys has the numbers of the rows too, in pages of its own.
+        [(last,)] = journal.read("SELECT max(rowid) FROM (SELECT rowid FROM results ORDER BY key LIMIT -1)")
+    return int(last)
 
 
 def _line(key: Any, model: Any, asked: Any, code: Any, detail: Any, mark: Any, cost: Any, created: Any) -> str | None:
@@ -213,7 +224,13 @@ def _size(count: int) -> str:
     return f"{count / UNITS[unit]:.1f} {unit}B" if unit else f"{count} B"
 
 
+def _shown(value: object) -> str:
+    """A value of a row, also of a damaged one, as a terminal can show it."""
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else ascii(value)
+
+
 def _day(seconds: object) -> str:
-    if number(seconds) is None:
+    try:
+        return datetime.fromtimestamp(number(seconds) or 0.0).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
         return "unknown"
-    return datetime.fromtimestamp(number(seconds) or 0.0).astimezone().strftime("%Y-%m-%d %H:%M")
