@@ -60,7 +60,7 @@ def left_to_do(shards: Sequence[Shard], job: Job) -> list[Shard]:
     if foreign:
         told = "; ".join(f"{standing.shard.target} {standing.why}" for standing in foreign[:NAMED])
         more = f"; and {len(foreign) - NAMED:,} more" if len(foreign) > NAMED else ""
-        raise OptionError(f"{told}{more}. It was left as it is: move it away, or name another out=")
+        raise OptionError(f"{told}{more}; left as it was: move it away, or name another out=")
     _say("results are of tables that have changed since, and are made again", standings, "changed")
     for standing in standings:
         if standing.state == "damaged":

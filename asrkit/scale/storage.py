@@ -149,7 +149,7 @@ def _with_dots(root: Path, pattern: str) -> Iterator[str]:
     if last == "**":
         folders = {*_matching(root, f"{pattern}/"), *([] if above else [""])}
     else:
-        folders = set(_matching(root, f"{above}/")) if above else {""}
+        folders = {*(_matching(root, f"{above}/") if above else ()), *([""] if above in ("", "**") else [])}
     for folder in folders:
         with suppress(OSError), os.scandir(root / folder) as entries:
             for entry in entries:
