@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .errors import LabelsError, OptionError, SourceError
+from .label_lines import MOST_SECONDS, is_label_log, lines_of
+from .regular import IrregularError, open_regular
 from .source import ArraySource, ByteSource, FileSource, describe, is_missing, locate
 
 try:
@@ -45,8 +47,6 @@ __all__ = ["Item", "Journal", "Label", "Status", "dataset_of", "item_ids", "read
 Status: TypeAlias = Literal["todo", "draft", "accepted", "skipped", "flagged"]
 
 VERSION = 1  # of the format
-HEADER = b'{"asrkit": "labels"'
-OPS = frozenset({"edit", "accept", "skip", "flag", "undo"})
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -199,20 +199,29 @@ class _State:
     damaged: list[int] = field(default_factory=list)  # numbers of lines that cannot be read, from 1
     is_torn: bool = False  # the file does not end with the end of a line
 
-    def apply(self, line: dict[str, Any]) -> None:
+    def take(self, line: dict[str, Any]) -> None:
+        """A line as ``asrkit.label_lines`` gives it."""
+        if "asrkit" in line:
+            self.header = line
+        elif line["op"] == "open":
+            self.opened = line
+        else:
+            self._apply(line)
+
+    def _apply(self, line: dict[str, Any]) -> None:
         item, op, who, batch = line["item"], line["op"], line.get("annotator"), line.get("batch")
         before = self.labels.get(item, UNTOUCHED)
         if "index" in line:
-            self.about[item] = Item(item, _hashable(line["index"]), line.get("audio", ""), line.get("hypothesis"))
+            self.about[item] = Item(item, line["index"], line.get("audio") or "", line.get("hypothesis"))
         self.labels[item] = Label(
             text=line["new"],
             status=line["status"],
             reason=line.get("reason"),
             note=line.get("note"),
             annotator=who,
-            seconds=before.seconds + line.get("seconds", 0.0),
+            seconds=before.seconds + line["seconds"],
             rev=line["rev"],
-            unheard=line["status"] == "accepted" and line.get("unheard", False),
+            unheard=line["status"] == "accepted" and line["unheard"],
             time=line.get("time"),
         )
         if line.get("action") is not None:
@@ -236,42 +245,29 @@ class _State:
 
 
 def _replayed(data: bytes, path: Path) -> _State:
+    if not is_label_log(data):
+        raise _not_a_log(path)
     state = _State(is_torn=bool(data) and not data.endswith(b"\n"))
-    lines = data.split(b"\n")
-    for number, raw in enumerate(lines, 1):
-        if not raw:
-            continue
-        try:
-            line = json.loads(raw)
-            if "asrkit" in line:
-                _check_header(line, path)
-                state.header = line
-            elif line["op"] == "open":
-                state.opened = line
-            elif line["op"] in OPS and isinstance(line["item"], str):
-                state.apply(line)
-            else:
-                raise ValueError(line["op"])
-        except (ValueError, TypeError, KeyError):  # torn, overwritten, or a hole that a power cut left
-            state.damaged.append(number)
-    if not state.header and data.strip() and not (data.startswith(HEADER) or HEADER.startswith(data)):
-        raise LabelsError(
-            f"{path} is no journal of labels; name a new file, or one that df.asr.label(journal=...) wrote",
-            code="not-a-journal",
-        )
+    for line in lines_of(data):
+        if line.is_damaged:  # torn, overwritten, or a hole that a power cut left
+            state.damaged.append(line.number)
+        for value in line.values:
+            if "asrkit" in value and value["version"] > VERSION:
+                if line.is_damaged:
+                    continue
+                raise LabelsError(
+                    f"{path} is of a newer asrkit (format {value['version']}, this one reads {VERSION}); update asrkit",
+                    code="not-a-journal",
+                )
+            state.take(value)
     return state
 
 
-def _check_header(line: Mapping[str, Any], path: Path) -> None:
-    if line["asrkit"] != "labels" or line["version"] > VERSION:
-        raise LabelsError(
-            f"{path} is of a newer asrkit (format {line.get('version')}, this one reads {VERSION}); update asrkit",
-            code="not-a-journal",
-        )
-
-
-def _hashable(label: Any) -> Hashable:
-    return tuple(map(_hashable, label)) if isinstance(label, list) else label
+def _not_a_log(path: Path) -> LabelsError:
+    return LabelsError(
+        f"{path} is no journal of labels; name a new file, or one that df.asr.label(journal=...) wrote",
+        code="not-a-journal",
+    )
 
 
 def _plain(label: Hashable) -> Any:
@@ -322,7 +318,7 @@ class Journal:
         about: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
-        self.annotator = annotator
+        self.annotator = str(annotator)
         self.lock = threading.RLock()
         self._file = -1
         self._closed = f"the journal {self.path} is closed; run the cell again to open it"
@@ -381,8 +377,8 @@ class Journal:
             lines = ", ".join(map(str, self._state.damaged[:5])) + (", ..." if len(self._state.damaged) > 5 else "")
             told.append(
                 f"{len(self._state.damaged)} broken line{'s' * (len(self._state.damaged) > 1)} in {self.path.name} "
-                f"(line {lines}) skipped: the machine or the program stopped while writing; "
-                "all that was acknowledged is in the others"
+                f"(line {lines}) skipped as far as they cannot be read: the machine or the program stopped while "
+                "writing, or the file was damaged later; they stay in the file"
             )
         if self.strangers:
             told.append(f"{len(self.strangers):,} labels in {self.path.name} are of rows that are not in this frame")
@@ -422,7 +418,7 @@ class Journal:
         action: str | None = None,
     ) -> Label:
         """Not to be used, and why."""
-        why = {"reason": reason or None, "note": note or None}
+        why = {"reason": str(reason) if reason else None, "note": str(note) if note else None}
         return self._do("flag", {item: text}, "flagged", seconds=seconds, action=action, why=why)[0]
 
     def undo(self, *, action: str | None = None) -> list[str]:
@@ -488,6 +484,8 @@ class Journal:
             for place, (item, text) in enumerate(texts.items()):
                 if item not in self.items:
                     raise OptionError(f"no row {item!r} in this labeler")
+                if text is not None and not isinstance(text, str):
+                    raise OptionError(f"expected the text to be a string, got {text!r}")
                 if text is None:
                     before = self[item]
                     text = before.text if before.text is not None else self.items[item].hypothesis
@@ -511,7 +509,7 @@ class Journal:
             "was": before.status,
             "status": status,
             "annotator": self.annotator,
-            "seconds": round(max(0.0, float(seconds)), 3),
+            "seconds": round(min(max(0.0, float(seconds)), MOST_SECONDS), 3),
             "time": _now(),
         }
         if action is not None:
@@ -526,7 +524,7 @@ class Journal:
         header = self._state.header
         lines: list[dict[str, Any]] = []
         told = {"dataset": self.dataset, "rows": len(self.items), **about}
-        if not header or any(header.get(name) != value for name, value in told.items()):
+        if not header.get("journal") or any(header.get(name) != value for name, value in told.items()):
             own = str(header.get("journal") or uuid.uuid4().hex)
             lines.append({"asrkit": "labels", "version": VERSION, "journal": own, **told, "time": _now()})
         lines.append(
@@ -557,12 +555,9 @@ class Journal:
             raise _cannot_write(self.path, error) from error
         self._size += len(data)
         self._state.is_torn = False
-        for raw in raws:  # as it will be read: half a letter cannot be written
-            line = json.loads(raw)
-            if "asrkit" in line:
-                self._state.header = line
-            elif line["op"] != "open":
-                self._state.apply(line)
+        for line in lines_of(b"".join(raws)):  # as it will be read: half a letter cannot be written
+            for value in line.values:
+                self._state.take(value)
 
     def _restore(self) -> None:
         """Take half a line away; where even that fails, the next line begins on a new one."""
@@ -589,10 +584,15 @@ class Journal:
 
     def _open(self) -> None:
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+            self._file = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         there = os.fstat(self._file)
+        try:
+            self._check_ours(there)
+        except BaseException:
+            self._let_go()
+            raise
         self._identity = (there.st_dev, there.st_ino)
         earlier = _open_here.get(self._identity)
         if earlier is not None and earlier.is_open:
@@ -600,10 +600,20 @@ class Journal:
         try:
             self._take_lock()
         except BaseException:
-            os.close(self._file)
-            self._file = -1
+            self._let_go()
             raise
         self._sync_folder()
+
+    def _check_ours(self, status: os.stat_result) -> None:
+        """Before the file is locked: somebody else's is left alone."""
+        if not status.st_mode & 0o222:  # also of the superuser's, who could write it all the same
+            raise _cannot_write(self.path, PermissionError(errno.EACCES, "it is read-only"))
+        if not is_label_log(self._content()):
+            raise _not_a_log(self.path)
+
+    def _let_go(self) -> None:
+        os.close(self._file)
+        self._file = -1
 
     def _take_lock(self) -> None:
         if fcntl is not None:
@@ -625,11 +635,8 @@ class Journal:
             try:
                 made = os.open(sidecar, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
-                try:
-                    holder = json.loads(sidecar.read_text())
-                except (OSError, ValueError):
-                    holder = {}
-                if holder.get("host") != own["host"] or _is_alive(int(holder.get("pid", 0))):
+                holder = _holder_of(sidecar)
+                if holder.get("host") != own["host"] or _is_alive(holder.get("pid")):
                     raise self._in_use(holder, f"; if that is not so any more, delete {sidecar}") from None
                 sidecar.unlink(missing_ok=True)
                 continue
@@ -686,9 +693,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
-def _is_alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
+def _holder_of(sidecar: Path) -> dict[str, Any]:
+    """Who made the file that stands for a lock; nothing where it is not asrkit's."""
+    try:
+        with os.fdopen(open_regular(sidecar, os.O_RDONLY), "rb") as file:
+            holder = json.loads(file.read(2**16))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int) or not 0 < pid < 2**31:
+        return not isinstance(pid, int)  # of a file that says nothing, it may be
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -700,6 +717,8 @@ def _is_alive(pid: int) -> bool:
 
 def _cannot_write(path: Path, error: OSError) -> LabelsError:
     safe = "what was saved before is safe on disk"
+    if isinstance(error, IrregularError) and error.errno != errno.EISDIR:
+        return LabelsError(f"{path}: {error.strerror}; name another file as journal=", code="not-a-journal")
     if error.errno in FULL:
         return LabelsError(
             f"the disk is full ({error.strerror}): not saved in {path}; make room and go on, {safe}", code="disk-full"
@@ -745,7 +764,8 @@ def read_labels(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     for given in listed:
         path = Path(given).expanduser()
         try:
-            data = path.read_bytes()
+            with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+                data = file.read()
         except OSError as error:
             raise LabelsError(f"{path} cannot be read: {error.strerror}", code="not-a-journal") from error
         state = _replayed(data, path)
@@ -768,10 +788,38 @@ def read_labels(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         "journal": "object",
     }
     frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()})
-    if len(frame) and all(type(label) is int for label in frame["index"]):
-        frame["index"] = frame["index"].astype("int64")
+    frame["index"] = _index_column([row["index"] for row in rows])
     frame.attrs["asrkit"] = {"journals": told}
     return frame
+
+
+def _index_column(labels: Sequence[Hashable]) -> pd.Series[Any]:
+    """Index labels as they are where one column of a file can hold them; else those that are no texts as JSON."""
+    import pandas as pd
+
+    kinds = {kind for label in labels for kind in _kinds(label)}
+    if labels and all(type(label) is int and -(2**63) <= label < 2**63 for label in labels):
+        return pd.Series(list(labels), dtype="int64")
+    depths = {isinstance(label, tuple) for label in labels if label is not None}
+    is_plain = kinds <= {str} or kinds <= {bool} or kinds <= {float}
+    if is_plain and len(depths) < 2 and not any(isinstance(part, tuple) for label in labels for part in _parts(label)):
+        return pd.Series(list(labels), dtype="object")
+    return pd.Series(
+        [label if isinstance(label, str | None) else json.dumps(label) for label in labels], dtype="object"
+    )
+
+
+def _parts(label: Hashable) -> tuple[Any, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+def _kinds(label: Hashable) -> Iterator[type]:
+    """The types in an index label, None left out."""
+    for part in _parts(label):
+        if isinstance(part, tuple):
+            yield from _kinds(part)
+        elif part is not None:
+            yield type(part)
 
 
 def _rows(state: _State, journal: str) -> Iterator[dict[str, Any]]:

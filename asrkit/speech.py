@@ -7,9 +7,11 @@ once and only its LSTM walks from frame to frame, about fifteen times as fast.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from .audio import SAMPLING_RATE, Audio, Encoded, Samples
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FRAME", "SpeechDetector", "Window", "windows"]
+__all__ = ["FIRST_WEIGHTS", "FRAME", "SpeechDetector", "Window", "weights_digest", "windows"]
 
 FRAME = 512  # samples, 32 ms: one probability each
 CONTEXT = 64  # samples of the frame before that the network sees again
@@ -51,6 +53,20 @@ class Window:
     def end(self) -> float:
         """In seconds within the recording."""
         return self.start + self.audio.duration
+
+
+WEIGHTS = "data/silero_vad_16k.safetensors"  # in the wheel
+# SHA-256 of those that asrkit began with: with others, pauses and silence may be elsewhere.
+FIRST_WEIGHTS = "c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1"
+
+
+@lru_cache(maxsize=1)
+def weights_digest() -> str | None:
+    """SHA-256 of the network's weights; None where silero-vad is not installed."""
+    spec = find_spec("silero_vad")
+    if spec is None or spec.origin is None:
+        return None
+    return hashlib.sha256((Path(spec.origin).parent / WEIGHTS).read_bytes()).hexdigest()
 
 
 class SpeechDetector:
@@ -92,7 +108,7 @@ def _network() -> Any:
     from safetensors.torch import load_file
     from torch.nn.functional import conv1d, pad, relu
 
-    weights = load_file(Path(silero_vad.__file__).parent / "data" / "silero_vad_16k.safetensors")
+    weights = load_file(Path(silero_vad.__file__).parent / WEIGHTS)
     lstm = torch.nn.LSTM(128, 128, batch_first=True)
     lstm.load_state_dict(
         {f"{kind}_l0": weights[f"lstm_cell.{kind}"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -17,12 +16,30 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from .cache import cache_folder, private_folder
+from .digests import file_digest
 from .errors import WeightsError
 
-__all__ = ["PACKAGES", "ModelStatus", "Weights", "cache_folder", "find", "known_models", "private_folder"]
+__all__ = [
+    "PACKAGES",
+    "ModelStatus",
+    "Weights",
+    "cache_folder",
+    "check_unchanged",
+    "find",
+    "known_models",
+    "private_folder",
+]
 
 NEEDED = ("config.json", "preprocessor_config.json", "tokenizer.json")
 DOWNLOADED = ["*.json", "*.safetensors", "*.txt"]
+ADAPTER = "adapter_config.json"
+INDEX = "*.safetensors.index.json"  # lists the files that the weights are cut into
+# Of what is downloaded, what is not read when a model is loaded, or cannot change what it hears.
+UNREAD = frozenset(
+    {"all_results.json", "eval_results.json", "train_results.json", "trainer_state.json", "chat_template.json"}
+    | {"requirements.txt", "LICENSE.txt", "README.txt"}
+)
 LAYOUT = 1  # of the folders made from weight packages; another number makes them again
 
 
@@ -31,7 +48,8 @@ class Weights:
     """A model that is on this machine, ready to be loaded.
 
     ``revision`` is the hub's commit, the weight packages with their versions, or ``"local"``; ``digest`` is the
-    SHA-256 over the weight files, so that every transcript can be traced to the numbers that made it.
+    SHA-256 over everything that is loaded (weights, configuration, tokenizer, features), so that every transcript can
+    be traced to what made it.
     """
 
     name: str
@@ -101,28 +119,6 @@ HUB_MODELS = {
 }
 
 
-def cache_folder() -> Path:
-    """Where asrkit keeps what it can make again: ``ASRKIT_CACHE``, or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get("ASRKIT_CACHE")
-    return Path(given).expanduser() if given else user_cache_path("asrkit", appauthor=False)
-
-
-def private_folder(*inside: str) -> Path:
-    """A folder of the cache; what of it is made here nobody else may enter. Existing ones are left as they are.
-
-    >>> private_folder("models").name
-    'models'
-    """
-    folder = cache_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for step in ("", *inside):
-        folder = folder / step
-        folder.mkdir(exist_ok=True, mode=0o700)
-    return folder
-
-
 def find(name: str, *, revision: str | None = None, progress: bool = True) -> Weights:
     """The weights of a model: local folder, hub cache, installed weight package, hub download, in this order.
 
@@ -188,7 +184,12 @@ def _checked(name: str, folder: Path, origin: str, revision: str) -> Weights:
             f"{name} is a model of type {kind!r}, not whisper; pass it as model=transformers.pipeline("
             f'"automatic-speech-recognition", {name!r})'
         )
-    return Weights(name, folder, origin, revision, _digest(files))
+    if (folder / ADAPTER).is_file():
+        raise WeightsError(
+            f"{folder} holds an adapter for another model ({ADAPTER}), whose files asrkit cannot vouch for; merge it "
+            "(merge_and_unload, then save_pretrained into a new folder) and name that folder"
+        )
+    return Weights(name, folder, origin, revision, _digest(folder))
 
 
 def _is_whole(folder: Path) -> bool:
@@ -203,16 +204,53 @@ def _model_type(folder: Path) -> str | None:
     return None if kind is None else str(kind)
 
 
-def _digest(files: list[Path]) -> str:
-    """SHA-256 over the files' own digests. The hub's cache names a file by its digest, which saves the reading."""
+def check_unchanged(weights: Weights) -> None:
+    """What is loaded by now is what the digest was made of.
+
+    Raises:
+        WeightsError: it was changed in between.
+    """
+    try:
+        digest = _digest(weights.folder)
+    except OSError as error:
+        raise WeightsError(f"{weights.folder} cannot be read: {error.strerror}") from error
+    if digest != weights.digest:
+        raise WeightsError(
+            f"{weights.folder} was changed after {weights.name} was named as the model; name it again, so that its "
+            "texts are known to be those of the changed model"
+        )
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the names and digests of all files that loading may read."""
     total = hashlib.sha256()
-    for file in files:
-        known = file.resolve().name
-        if not re.fullmatch("[0-9a-f]{64}", known):
-            with file.open("rb") as opened:
-                known = hashlib.file_digest(opened, "sha256").hexdigest()
-        total.update(known.encode())
+    for name in sorted(_loaded_files(folder)):
+        total.update(f"{name} {_named_digest(folder / name) or file_digest(folder / name)}\n".encode())
     return total.hexdigest()
+
+
+def _loaded_files(folder: Path) -> set[str]:
+    """Names below the folder: what lies in it, and the parts of the weights wherever their index finds them."""
+    names = {path.name for pattern in DOWNLOADED for path in folder.glob(pattern) if path.is_file()}
+    for index in folder.glob(INDEX):
+        try:
+            parts = set(json.loads(index.read_bytes())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue  # loading will say what is wrong with it
+        names |= {part for part in parts if isinstance(part, str) and (folder / part).is_file()}
+    return names - UNREAD
+
+
+def _named_digest(file: Path) -> str | None:
+    """The SHA-256 by which the hub's cache has named a file; None for files elsewhere, whatever their names are."""
+    blob = file.resolve()
+    if blob.parent.name != "blobs" or not re.fullmatch("[0-9a-f]{64}", blob.name):
+        return None
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    is_in_cache = blob.parent.parent.parent == cache and blob.parent.parent.name.startswith("models--")
+    return blob.name if is_in_cache else None
 
 
 def _from_hub_cache(name: str, revision: str | None) -> Weights | None:

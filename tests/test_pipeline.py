@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -200,3 +201,26 @@ class TestRealWhisper:
 
 def plain(text: str) -> list[str]:
     return "".join(letter if letter.isalnum() else " " for letter in text.lower().replace("'", "")).split()
+
+
+def test_it_is_known_by_its_weights_and_settings_as_they_are_in_memory(speller):
+    import torch
+
+    from asrkit.backends.pipeline import Pipeline
+
+    speller = deepcopy(speller)
+    backend = Pipeline(speller)
+    seen = [backend.fingerprint["digest"]]
+    assert backend.fingerprint["digest"] == seen[0] == Pipeline(speller).fingerprint["digest"]
+
+    with torch.no_grad():
+        speller.model.lm_head.bias[0] += 1.0
+    seen.append(backend.fingerprint["digest"])
+    speller.feature_extractor.do_normalize = not speller.feature_extractor.do_normalize
+    seen.append(backend.fingerprint["digest"])
+    speller.tokenizer.add_tokens(["zz"])
+    seen.append(backend.fingerprint["digest"])
+    speller.model.lm_head.bias = torch.nn.Parameter(speller.model.lm_head.bias.detach() - 1.0)
+    seen.append(backend.fingerprint["digest"])
+
+    assert len(set(seen)) == 5

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import CodeType, FunctionType
 from typing import Any
+from uuid import uuid4
 
 from ..audio import Audio
 from ..errors import BackendError
@@ -32,11 +35,14 @@ class Canned:
     name: str = "canned"
     preferred: Preferences = field(default_factory=lambda: Preferences(batch_size=16, in_order=True))
     heard: int = field(default=0, init=False)
+    _own: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False, compare=False)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """The name and, where they are fixed, the answers."""
-        return {"backend": self.name, "answers": None if callable(self.answers) else list(self.answers)}
+        """The name and the answers; of a function, what can be seen of it."""
+        if callable(self.answers):
+            return {"backend": self.name, "answers": None, "function": _function_digest(self.answers, self._own)}
+        return {"backend": self.name, "answers": list(self.answers)}
 
     def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:
         """One answer a clip."""
@@ -52,3 +58,23 @@ class Canned:
         self.heard += 1
         whole = Segment(text, 0.0, audio.duration)
         return Transcript(text, language, (whole,), duration=audio.duration, elapsed=0.0)
+
+
+def _function_digest(function: Callable[..., Any], own: str) -> str:
+    """SHA-256 of a function's code and of the plain values that it was made with; of anything else, of ``own``."""
+    return hashlib.sha256(repr(_seen(function, own)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _seen(value: object, own: str) -> object:
+    match value:
+        case None | bool() | int() | float() | str() | bytes():
+            return value
+        case tuple():
+            return tuple(_seen(part, own) for part in value)
+        case CodeType():
+            return value.co_code, value.co_names, value.co_varnames, tuple(_seen(part, own) for part in value.co_consts)
+        case FunctionType():
+            cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
+            defaults = (value.__defaults__, tuple(sorted((value.__kwdefaults__ or {}).items())))
+            return tuple(_seen(part, own) for part in (value.__code__, cells, *defaults))
+    return own

@@ -7,8 +7,11 @@ pipeline's own settings say otherwise.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from ..audio import SAMPLING_RATE, Audio
@@ -47,19 +50,32 @@ class Pipeline:
         self.generate_kwargs = dict(generate_kwargs or {})
         self.is_whisper = pipeline.model.config.model_type == "whisper"
         self.preferred = Preferences(batch_size=1, longest=30.0, speech_gate=speech_gate)
+        self._digest_of: tuple[object, str] | None = None  # the tensors that were digested last, and their digest
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What is known of it; the pipeline's own settings are not all visible."""
+        """What is known of it: name, weights and settings; a decoder of other people is known by its class alone."""
         return {
             "backend": "pipeline",
             "model": self.name,
             "revision": getattr(self.pipeline.model.config, "_commit_hash", None),
+            "digest": self._digest(),
+            "transformers": version("transformers"),
             "precision": str(self.pipeline.model.dtype).removeprefix("torch."),
             "timestamps": self.timestamps,
             "generate_kwargs": self.generate_kwargs,
             "speech_gate": self.preferred.speech_gate,
         }
+
+    def _digest(self) -> str:
+        """SHA-256 over the weights as they are in memory, and over every setting that can be seen."""
+        tensors = dict(sorted(self.pipeline.model.state_dict().items()))
+        state = _versions(tensors)
+        if self._digest_of is None or state is None or self._digest_of[0] != state:
+            self._digest_of = (state, _tensor_digest(tensors))
+        about = hashlib.sha256(self._digest_of[1].encode())
+        about.update(json.dumps(_plain(_settings(self.pipeline)), sort_keys=True).encode())
+        return about.hexdigest()
 
     def transcribe(self, batch: Sequence[Audio], *, languages: Sequence[str | None]) -> list[Transcript]:
         """See ``Backend``."""
@@ -116,3 +132,58 @@ class Pipeline:
             return tuple(Segment(*values) for values in timed)
         words = tuple(Word(*values) for values in timed if values[0])
         return (Segment(text, timed[0][1], timed[-1][2], words),)
+
+
+def _versions(tensors: Mapping[str, Any]) -> object:
+    """What changes when a tensor is written to or replaced; None where torch does not count that."""
+    try:
+        return tuple((name, value.data_ptr(), value._version, value.shape) for name, value in tensors.items())
+    except (AttributeError, RuntimeError):  # something else than a tensor, or one made for inference only
+        return None
+
+
+def _tensor_digest(tensors: Mapping[str, Any]) -> str:
+    import torch
+
+    about = hashlib.sha256()
+    for name, value in tensors.items():
+        if isinstance(value, torch.Tensor):
+            about.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+            about.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        else:
+            about.update(f"{name} {value!r} ".encode("utf-8", "replace"))
+    return about.hexdigest()
+
+
+def _settings(pipeline: Any) -> dict[str, Any]:
+    """What of a pipeline's parts can be written down."""
+    model, tokenizer, features = pipeline.model, pipeline.tokenizer, pipeline.feature_extractor
+    settings: dict[str, Any] = {
+        "config": model.config.to_dict(),
+        "generation": model.generation_config.to_dict() if getattr(model, "generation_config", None) else None,
+        "features": features.to_dict() if features is not None else None,
+        "decoder": _described(getattr(pipeline, "decoder", None)),
+        "type": getattr(pipeline, "type", None),
+    }
+    for name in ("_preprocess_params", "_forward_params", "_postprocess_params"):
+        settings[name] = getattr(pipeline, name, None)
+    if tokenizer is not None:
+        fast = getattr(tokenizer, "backend_tokenizer", None)
+        settings["tokens"] = fast.to_str() if fast is not None else tokenizer.get_vocab()
+        settings["special"] = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
+        settings["added"] = {str(key): str(value) for key, value in tokenizer.get_added_vocab().items()}
+    return settings
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it, with texts for the names in mappings, which may be of several types."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float) else _described(value)
+
+
+def _described(value: object) -> str:
+    """Something that JSON does not know: its class must do."""
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from ..audio import SAMPLING_RATE, Audio
 from ..errors import BackendError, OptionError, OutOfMemoryError, WeightsError
 from ..transcript import Segment, Transcript, Word, ordered_flags
-from ..weights import Weights, find
+from ..weights import Weights, check_unchanged, find
 from .base import Preferences
 
 if TYPE_CHECKING:
@@ -166,7 +167,10 @@ class Whisper:
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything that can change the text."""
+        # What asrkit does itself has its own version; transformers' generate changes with its releases.
+        generate = {"transformers": version("transformers")} if self.generate_kwargs else {}
         return {
+            **generate,
             "backend": "whisper",
             "version": PROMPTED_VERSION if self.prompt else RESULT_VERSION,
             "model": self.name,
@@ -479,7 +483,7 @@ class Whisper:
         return str(code)
 
     def _loaded(self) -> _Loaded:
-        return _load(self.weights.folder, self.device, self.precision)
+        return _load(self.weights, self.device, self.precision)
 
     def _auto_batch_size(self) -> int:
         import torch
@@ -555,11 +559,12 @@ def _words(
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, device: str, precision: str) -> _Loaded:
+def _load(weights: Weights, device: str, precision: str) -> _Loaded:
     import torch
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizerFast
     from transformers.utils import logging
 
+    folder = weights.folder
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
@@ -571,11 +576,13 @@ def _load(folder: Path, device: str, precision: str) -> _Loaded:
     finally:
         if bars:
             logging.enable_progress_bar()
-    return _Loaded(
+    loaded = _Loaded(
         model.to(device).eval(),
         WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True),
         WhisperTokenizerFast.from_pretrained(folder, local_files_only=True),
     )
+    check_unchanged(weights)
+    return loaded
 
 
 def _is_multilingual(folder: Path) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..regular import whole_file
 from .comparison import Comparison
 from .score import Score, plain
 
@@ -49,21 +49,13 @@ def digest(scores: Sequence[Score]) -> str:
 
 
 def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Write a file so that whoever reads it finds the old one or the whole new one."""
-    target = Path(path)
-    handle, making = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(making).chmod(0o666 & ~umask)  # as open() would have made it
-        Path(making).replace(target)
-    except BaseException:
-        Path(making).unlink(missing_ok=True)
-        raise
+    """Write a file so that whoever reads it finds the old one or the whole new one.
+
+    Raises:
+        OSError: it cannot be written, or is there and is no regular file.
+    """
+    with whole_file(Path(path)) as making:
+        making.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _rows(scores: Sequence[Score]) -> dict[str, Any]:

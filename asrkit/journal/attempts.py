@@ -8,13 +8,18 @@ the system takes away with the process, says whether the run still lives, whatev
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import stat
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..regular import IrregularError
 
 try:
     import fcntl
@@ -27,6 +32,11 @@ KEY_LETTERS = 64
 RECORD = KEY_LETTERS + 2  # hexadecimal key, how it was tried, end of line
 TOGETHER, ALONE = "+", "!"
 FREE = b" " * (RECORD - 1) + b"\n"
+NUMBER = re.compile("[1-9][0-9]{0,17}")
+LINE = re.compile(rb"(?s)[0-9a-f]{64}[+!]| {65}|\0*")  # zeros: what a power cut leaves
+LINE_CUT = re.compile(rb"(?s)[0-9a-f]{0,64}[+!]?|[ \0]*")
+LONGEST = 2**24  # bytes of notes; a run has some thousand rows at work
+CAREFUL = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _open: weakref.WeakSet[Attempts] = weakref.WeakSet()
 
@@ -43,7 +53,9 @@ class Attempts:
         self.run = run
         self.path = folder / str(run)
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+        if folder.is_symlink():  # to files that are nobody's notes
+            raise IrregularError(errno.ENOTDIR, "it is a link, not a folder", str(folder))
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL, 0o600)
         _lock(self._file)
         self._slots: dict[tuple[bytes, bool], list[int]] = {}  # key and whether alone: place in the file, times
         self._free: list[int] = []
@@ -129,18 +141,22 @@ def runs(folder: Path) -> tuple[list[Dead], set[int]]:
     """The runs that have died, and the numbers of those that live. To be called while no run may begin."""
     dead: list[Dead] = []
     alive: set[int] = set()
-    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if not path.name.isdecimal():
+    for path in sorted(folder.glob("*")) if folder.is_dir() and not folder.is_symlink() else []:
+        if not NUMBER.fullmatch(path.name):
             continue
         try:
-            file = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-        except FileNotFoundError:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            file = os.open(path, os.O_RDWR | CAREFUL)
+        except OSError:  # gone meanwhile, a link, or another user's
             continue
         try:
             if fcntl is None:
                 raise BlockingIOError
             _lock(file)
-            dead.append(Dead(int(path.name), tuple(_records(file))))
+            lines = _lines(file)
+            if lines is not None:
+                dead.append(Dead(int(path.name), tuple(_records(lines))))
         except OSError:
             alive.add(int(path.name))
         finally:
@@ -148,13 +164,22 @@ def runs(folder: Path) -> tuple[list[Dead], set[int]]:
     return dead, alive
 
 
-def _records(file: int) -> Iterator[tuple[bytes, bool]]:
+def _lines(file: int) -> list[bytes] | None:
+    """The lines of a run's notes; None for a file that something else has written."""
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        return None
     with os.fdopen(os.dup(file), "rb") as opened:
-        for line in opened.read().split(b"\n"):
-            how = line[KEY_LETTERS:].decode("ascii", "replace")
-            with contextlib.suppress(ValueError):  # a free place, or what a power cut has left
-                if len(line) == RECORD - 1 and how in (TOGETHER, ALONE):
-                    yield bytes.fromhex(line[:KEY_LETTERS].decode("ascii")), how == ALONE
+        *lines, rest = opened.read(LONGEST + 1).split(b"\n")
+    is_ours = all(LINE.fullmatch(line) for line in lines) and (not rest or LINE_CUT.fullmatch(rest))
+    return [*lines, rest] if is_ours else None
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    for line in lines:
+        how = line[KEY_LETTERS:].decode("ascii", "replace")
+        with contextlib.suppress(ValueError):  # a free place, or what a power cut has left
+            if len(line) == RECORD - 1 and how in (TOGETHER, ALONE):
+                yield bytes.fromhex(line[:KEY_LETTERS].decode("ascii")), how == ALONE
 
 
 def _lock(file: int) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from ..weights import cache_folder
 from .attempts import runs
 from .place import NAME, OFF, VARIABLE
 from .run import BLAMED_AFTER
-from .store import Journal
+from .store import Journal, mark_of, number
 
 __all__ = ["add_command"]
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+EXPORTED = 512  # rows read at once
 SHOWN = 20  # requests without an answer
 
 
@@ -77,12 +79,15 @@ def _show(options: argparse.Namespace) -> int:
         if not rows:
             print("  no rows yet")
         for code, count in journal.read("SELECT code, count(*) FROM results WHERE code IS NOT NULL GROUP BY code"):
-            print(f"  failed as {code}: {count:,}")
+            print(f"  failed as {_shown(code)}: {count:,}")
         [(files,)] = journal.read("SELECT count(*) FROM files")
         print(f"  {files:,} files that need not be read again as long as they do not change")
         _, alive = runs(journal.folder)
         if alive:
             print(f"  {len(alive)} runs are at work")
+        [(unreadable,)] = journal.read("SELECT count(*) FROM unreadable")
+        if unreadable:
+            print(f"  {unreadable:,} rows that could not be read were done again; they are in the table 'unreadable'")
         if deaths := journal.deaths():
             print(f"  {len(deaths):,} rows were at work when a process died; alone, {BLAMED_AFTER} times are a crash")
         _show_intents(journal)
@@ -106,22 +111,69 @@ def _show_intents(journal: Journal) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    statement = (
-        "SELECT key, model, json, code, detail, cost, created FROM results "
-        "JOIN fingerprints ON fingerprints.id = results.fingerprint ORDER BY results.rowid"
-    )
+    unreadable = 0
     with _opened(options) as journal:
         file = options.output.open("w", encoding="utf-8") if options.output else sys.stdout
         try:
-            for key, model, asked, code, detail, cost, created in journal.read(statement):
-                told = json.loads(detail)
-                values = told if code is None else {"error": code, "message": told["message"]}
-                about = {"key": key.hex(), "model": model, "asked": json.loads(asked), "created": created, "cost": cost}
-                print(json.dumps({**about, **values}, ensure_ascii=False), file=file)
+            for row in _rows(journal):
+                line = None if row is None else _line(*row)
+                unreadable += line is None
+                if line is not None:
+                    print(line, file=file)
         finally:
             if options.output:
                 file.close()
-    return 0
+    if unreadable:
+        print(f"{unreadable:,} rows could not be read; `asrkit journal verify` says more", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _rows(journal: Journal) -> Iterator[tuple[Any, ...] | None]:
+    """Every row that can be read, in the order in which they were written; None for each that cannot."""
+    statement = (
+        "SELECT key, model, json, code, detail, mark, cost, created FROM results "
+        "LEFT JOIN fingerprints ON fingerprints.id = results.fingerprint "
+        "WHERE results.rowid BETWEEN ? AND ? ORDER BY results.rowid"
+    )
+    last = _last_row(journal)
+    stretches = [(first, min(first + EXPORTED - 1, last)) for first in range(1, last + 1, EXPORTED)]
+    while stretches:
+        first, until = stretches.pop(0)
+        try:
+            yield from journal.read(statement, (first, until))
+        except JournalError as error:
+            if error.code != "damaged":
+                raise
+            if first == until:
+                yield None
+                continue
+            middle = (first + until) // 2
+            stretches[:0] = [(first, middle), (middle + 1, until)]
+
+
+def _last_row(journal: Journal) -> int:
+    try:
+        [(last,)] = journal.read("SELECT coalesce(max(rowid), 0) FROM results")
+    except JournalError as error:
+        if error.code != "damaged":
+            raise
+        # The index of the keys has the numbers of the rows too, in pages of its own.
+        [(last,)] = journal.read("SELECT max(rowid) FROM (SELECT rowid FROM results ORDER BY key LIMIT -1)")
+    return int(last)
+
+
+def _line(key: Any, model: Any, asked: Any, code: Any, detail: Any, mark: Any, cost: Any, created: Any) -> str | None:
+    """A row as JSON; None where it is not what was written."""
+    try:
+        if mark_of(key, code, detail) != mark:
+            return None
+        told = json.loads(detail)
+        values = told if code is None else {"error": code, "message": told["message"]}
+        about = {"key": key.hex(), "model": model, "asked": asked and json.loads(asked)}
+        numbers = {"created": number(created), "cost": number(cost)}
+        return json.dumps({**about, **numbers, **values}, ensure_ascii=False)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def _prune(options: argparse.Namespace) -> int:
@@ -172,5 +224,13 @@ def _size(count: int) -> str:
     return f"{count / UNITS[unit]:.1f} {unit}B" if unit else f"{count} B"
 
 
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+def _shown(value: object) -> str:
+    """A value of a row, also of a damaged one, as a terminal can show it."""
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else ascii(value)
+
+
+def _day(seconds: object) -> str:
+    try:
+        return datetime.fromtimestamp(number(seconds) or 0.0).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return "unknown"

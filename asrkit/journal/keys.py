@@ -12,6 +12,7 @@ import numpy as np
 from ..audio import Audio, Encoded
 from ..backends.base import Backend
 from ..source import ArraySource, ByteSource, FetchedSource, FileSource, UrlSource
+from ..speech import FIRST_WEIGHTS, weights_digest
 
 __all__ = ["RESULT_VERSION", "address_digest", "canonical", "digest_of", "part_key", "question", "row_key"]
 
@@ -33,12 +34,17 @@ def canonical(value: Any) -> str:
 def question(backend: Backend) -> Mapping[str, Any]:
     """What answers, and how asrkit prepares what it hears."""
     preferred = backend.preferred
-    return {
+    asked = {
         "asrkit": RESULT_VERSION,
         "backend": dict(backend.fingerprint),
         "longest": preferred.longest,
         "speech_gate": preferred.speech_gate,
     }
+    if preferred.speech_gate or preferred.longest is not None:  # speech and pauses are looked for
+        detector = weights_digest()
+        if detector != FIRST_WEIGHTS:
+            asked["speech_detector"] = detector
+    return asked
 
 
 def digest_of(source: FileSource | ByteSource | FetchedSource | ArraySource) -> bytes:

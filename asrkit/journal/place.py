@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 from ..backends.base import Backend
-from ..errors import JournalError, OptionError
+from ..errors import OptionError
+from ..regular import IrregularError, followed
 from ..weights import cache_folder
 from .keys import canonical
+from .recognise import no_journal, unwritable
 
-__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "unwritable", "warn_of_network"]
+__all__ = ["LIMIT", "NAME", "OFF", "VARIABLE", "chosen", "file_system", "make", "warn_of_network"]
 
 VARIABLE = "ASRKIT_JOURNAL"  # a path, or one of OFF
 NAME = "journal.sqlite"
 OFF = ("off", "no", "0", "false")
 LIMIT = 2 * 2**30  # bytes of the journal in the cache folder; one that the user names has none
-SMALLEST = 512  # bytes of a database that holds anything
 NETWORK = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
     | {"fuse.ceph", "fuse.cephfs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"}
@@ -64,52 +62,22 @@ def chosen(journal: object, backend: Backend) -> tuple[Path, bool] | None:
     return path, is_named or journal is True
 
 
-def make(path: Path) -> None:
-    """The folder for the user alone where it is new, and the file for the user alone.
+def make(path: Path) -> Path:
+    """The folder, for the user alone where it is new.
 
-    A file that is there is not opened: closing it would take away the locks of whoever in this process is just
-    writing to it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    Returns:
+        The file itself, where the path is a link to it.
 
     Raises:
-        JournalError: ``read-only``, ``disk-full`` or ``damaged``.
+        JournalError: ``read-only``, ``disk-full`` or ``no-journal``; what was there before is as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            _create(path)
-        told = path.stat()
+        return followed(path)
+    except IrregularError as error:
+        raise no_journal(path, error) from error
     except OSError as error:
         raise unwritable(f"the journal {path}", error) from error
-    if told.st_mode & 0o077:
-        with contextlib.suppress(OSError):  # another user's: who shares it knows why
-            path.chmod(0o600)
-    if 0 < told.st_size < SMALLEST:  # SQLite takes a single byte for an empty database
-        raise JournalError(
-            f"journal {path}: the file is damaged: {told.st_size} bytes are left of it; move it away and call again",
-            code="damaged",
-        )
-
-
-def unwritable(what: str, error: OSError) -> JournalError:
-    """``disk-full`` or ``read-only``, with what the user can do."""
-    return JournalError(
-        f"{what} cannot be written ({error.strerror}); name another place with journal=, or pass journal=False",
-        code="disk-full" if error.errno == errno.ENOSPC else "read-only",
-    )
-
-
-def _create(path: Path) -> None:
-    """An empty file, which gets its name when it is closed."""
-    descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # for the user alone
-    os.close(descriptor)
-    try:
-        with contextlib.suppress(FileExistsError):  # somebody was faster
-            os.link(made, path)
-    except OSError:  # no links on this file system
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    finally:
-        Path(made).unlink()
 
 
 def file_system(path: Path, mounts: str) -> str:

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ from .book import RequestBook
 from .keys import canonical, digest_of, question, row_key
 from .place import LIMIT, make, warn_of_network
 from .schema import Connect, connect
-from .store import Journal, Operation, Stamp
+from .store import Journal, Kept, Operation, Stamp
 
 __all__ = ["BLAMED_AFTER", "Answer", "Content", "Run"]
 
@@ -31,7 +31,10 @@ ROWS_TOGETHER, SECONDS_TOGETHER = 16, 1.0  # a transaction has no more rows than
 # Times that a row was at work alone, and got no further, when its process died. Who kills a process from outside, again
 # and again, may hit the same row twice; hardly ever three times.
 BLAMED_AFTER = 3
-FRESH = 2.0  # seconds: a file that has just changed may change again without its time telling
+FRESH = 2.0  # seconds: a file that has just changed may change again without its times telling
+# The clock that changes are stamped with moves in steps of at most 10 ms where a file system keeps fractions of
+# seconds, so that a file which is left alone for this long cannot change again under the same stamp.
+GRAIN = 0.03
 # Of audio that is broken, and will be tomorrow. Not ``timeout``: the machine may have been busy.
 PERMANENT = frozenset(
     {"empty", "not-audio", "no-audio-stream", "no-channel", "encrypted", "corrupt", "non-finite", "too-long"}
@@ -39,6 +42,7 @@ PERMANENT = frozenset(
 )
 CRASHED = "crashed"
 UNSETTLED = "unsettled"
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of JSON that asrkit did not write
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,9 @@ class Run:
         self._lock = threading.Lock()
         self._operations: list[Operation] = []
         self._rows: list[tuple[bytes, str | None, str, float | None, float]] = []
+        self._has_warned = False
         self._since: float | None = None  # when the oldest of what is not on disk came
         self._committed = clock()
-        self._warned = 0
 
     @classmethod
     def open(cls, place: tuple[Path, bool], backend: Backend, *, connect: Connect = connect, **options: Any) -> Self:
@@ -113,7 +117,7 @@ class Run:
             JournalError: it cannot be read or written.
         """
         path, is_named = place
-        make(path)
+        path = make(path)
         warn_of_network(path)
         journal = Journal(path, connect)
         try:
@@ -130,6 +134,8 @@ class Run:
         """What is in each; None for what cannot be read, or only once it is fetched. Known files are not read again."""
         stamps = list(pool.map(_stamp, sources))
         known = self.journal.files(stamp.path for stamp in stamps if stamp is not None)
+        _settle(stamp for stamp in stamps if stamp is not None and stamp not in known)
+        began = time.time()  # what changes from now on has later times than what is read from now on
 
         def content(source: Source | None, stamp: Stamp | None) -> Content | None:
             if stamp is not None and stamp in known:
@@ -137,16 +143,14 @@ class Run:
             return _read(source)
 
         contents = list(pool.map(content, sources, stamps))
-        now = time.time()
         new, seen = [], []
         for told in contents:
             if told is None or told.stamp is None:
                 continue
             if told.stamp in known:
                 seen.append((self.number, told.stamp.path))
-            elif now - told.stamp.mtime_ns / 1e9 > FRESH:  # also where a clock went back
-                stamp = told.stamp
-                new.append((stamp.path, stamp.size, stamp.mtime_ns, stamp.inode, told.digest, self.number))
+            elif _is_settled(told.stamp, began):
+                new.append((*astuple(told.stamp), told.digest, self.number))
         self._queue((store.KEEP_FILE, new), (store.USE_FILE, seen))
         return contents
 
@@ -159,13 +163,14 @@ class Run:
         wanted = list(keys)
         answers: dict[bytes, Answer] = {}
         for key, kept in self.journal.results(wanted).items():
-            if kept.code is None:
-                answers[key] = Answer(Transcript.from_dict(json.loads(kept.detail)), kept.waited)
-            elif not self.retry_failed:
-                told = json.loads(kept.detail)
-                kind: type[AsrkitError] = BackendError if kept.code == CRASHED else DecodeError
-                answers[key] = Answer(kind(told["message"], code=kept.code), is_named=told["is_named"])
-        self._queue((store.USE, [(self.number, key) for key in answers]))
+            if kept.code is not None and self.retry_failed:
+                continue
+            try:
+                answers[key] = _answer(kept)
+            except UNREADABLE:
+                self.journal.damaged.add(key)
+        damaged = [(key,) for key in self.journal.damaged.intersection(wanted)]
+        self._queue((store.SET_ASIDE, damaged), (store.USE, [(self.number, key) for key in answers]))
         open_keys = [key for key in wanted if key not in answers]
         parts = self.journal.parts(open_keys)
         for key in open_keys:
@@ -180,17 +185,28 @@ class Run:
                 self.keep(key, error)
                 answers[key] = Answer(error)
             elif alone is not None or key in parts:
-                heard = {part: Transcript.from_dict(json.loads(text)) for part, text in parts.get(key, {}).items()}
+                heard = self._windows(key, parts.get(key, {}))
                 answers[key] = Answer(parts=heard, is_suspect=alone is not None)
         self._warn_of_damage()
         return answers
 
+    def _windows(self, row: bytes, details: Mapping[bytes, str]) -> dict[bytes, Transcript]:
+        heard = {}
+        for part, detail in details.items():
+            try:
+                heard[part] = _transcript(detail)
+            except UNREADABLE:
+                self.journal.damaged.add(row + part)
+        return heard
+
     def _warn_of_damage(self) -> None:
-        if self.journal.damaged > self._warned:
-            self._warned = self.journal.damaged
+        """Once a run, however many rows it finds."""
+        if self.journal.damaged and not self._has_warned:
+            self._has_warned = True
             warnings.warn(
-                f"{self.journal.path}: {self.journal.damaged} rows are not what was written, so they are heard again; "
-                "`asrkit journal verify` says which",
+                f"{self.journal.path}: {len(self.journal.damaged):,} rows are not what was written, so they are done "
+                "again, and so are further ones that this run may find; what could not be read stays in the journal "
+                "(`asrkit journal show` counts it)",
                 stacklevel=2,
             )
 
@@ -209,7 +225,12 @@ class Run:
     @staticmethod
     def is_same(content: Content, source: Source) -> bool:
         """Whether a file is still what it was when its digest was made."""
-        return content.stamp is None or _stamp(source) == content.stamp
+        before, now = content.stamp, _stamp(source)
+        if before is None or now == before:
+            return True
+        if now is None or (now.size, now.mtime_ns) != (before.size, before.mtime_ns):
+            return False
+        return _read(source) == Content(content.digest, now)  # its name or its rights may be all that has changed
 
     # -- what is kept -------------------------------------------------------------------------------------------
 
@@ -314,6 +335,21 @@ class Run:
         self.journal.close()
 
 
+def _settle(stamps: Iterable[Stamp]) -> None:
+    """Wait, for at most ``GRAIN`` seconds, until files that have changed just now can be told from what they become."""
+    now = time.time()
+    newest = max((stamp.ctime_ns / 1e9 for stamp in stamps if stamp.ctime_ns is not None), default=0.0)
+    if 0.0 <= now - newest <= GRAIN:
+        time.sleep(GRAIN - (now - newest))
+
+
+def _is_settled(stamp: Stamp, began: float) -> bool:
+    """Whether a change after ``began`` would have given the file another stamp, also where a clock went back."""
+    ctime_ns = stamp.ctime_ns or 0
+    is_coarse = ctime_ns % 1_000_000_000 == 0  # of whole seconds, or of two
+    return began - stamp.mtime_ns / 1e9 > FRESH and began - ctime_ns / 1e9 > (FRESH if is_coarse else GRAIN)
+
+
 def _stamp(source: Source | None) -> Stamp | None:
     if not isinstance(source, FileSource):
         return None
@@ -321,7 +357,8 @@ def _stamp(source: Source | None) -> Stamp | None:
         told = source.path.stat()
     except (OSError, ValueError):
         return None
-    return Stamp(os.fsencode(source.path.absolute()), told.st_size, told.st_mtime_ns, str(told.st_ino))
+    path = os.fsencode(source.path.absolute())
+    return Stamp(path, told.st_size, told.st_mtime_ns, told.st_ctime_ns, str(told.st_ino))
 
 
 def _read(source: Source | None) -> Content | None:
@@ -336,6 +373,23 @@ def _read(source: Source | None) -> Content | None:
     except (OSError, SourceError):
         return None
     return Content(digest, before) if before is not None and before == _stamp(source) else None
+
+
+def _answer(kept: Kept) -> Answer:
+    if kept.code is None:
+        return Answer(_transcript(kept.detail), kept.waited)
+    told = json.loads(kept.detail)
+    if not (isinstance(told["message"], str) and isinstance(told["is_named"], bool)):
+        raise TypeError("no message of an error")
+    kind: type[AsrkitError] = BackendError if kept.code == CRASHED else DecodeError
+    return Answer(kind(told["message"], code=kept.code), is_named=told["is_named"])
+
+
+def _transcript(detail: str) -> Transcript:
+    heard = Transcript.from_dict(json.loads(detail))
+    if not isinstance(heard.text, str):
+        raise TypeError("no text")
+    return heard
 
 
 def _detail(outcome: Transcript | AsrkitError, about: str) -> str | None:

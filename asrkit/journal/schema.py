@@ -48,6 +48,12 @@ MIGRATIONS: tuple[str, ...] = (
         key BLOB NOT NULL, run INTEGER NOT NULL, alone INTEGER NOT NULL, PRIMARY KEY (key, run)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE files ADD COLUMN ctime_ns INTEGER;
+    CREATE TABLE unreadable (
+        key BLOB NOT NULL, fingerprint INTEGER, code TEXT, detail TEXT, mark INTEGER, created REAL, UNIQUE (key, detail)
+    )
+    """,
 )
 
 
@@ -70,7 +76,13 @@ Connect = Callable[[str], Connection]
 def connect(path: str) -> Connection:
     """The standard library's; transactions are begun and ended by hand, threads take turns by the store's lock."""
     connection: Any = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
     return connection  # type: ignore[no-any-return]
+
+
+def _text(data: bytes) -> str:
+    """Also of a damaged row, whose bytes may be no text: its check sum tells, not an exception that ends the run."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def prepare(connection: Connection, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 import time
@@ -11,20 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import JournalError
 from .attempts import Attempts, runs
 from .keys import canonical
-from .place import unwritable
+from .recognise import close_to_others, recognised, unwritable
 from .schema import Connect, Connection, connect, prepare
 
-__all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of"]
+__all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of", "number"]
 
 Operation = tuple[str, Sequence[Sequence[Any]]]  # a statement, and the values of each time that it is run
 AT_ONCE = 500  # values in one query
+DIGEST_BYTES = 32
 ROOM = 0.8  # of the limit: what is left when the oldest were removed
 
 KEEP = (
@@ -32,7 +34,13 @@ KEEP = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 KEEP_PART = "INSERT OR REPLACE INTO parts (row, part, detail, mark, used) VALUES (?, ?, ?, ?, ?)"
-KEEP_FILE = "INSERT OR REPLACE INTO files (path, size, mtime_ns, inode, sha256, used) VALUES (?, ?, ?, ?, ?, ?)"
+KEEP_FILE = (
+    "INSERT OR REPLACE INTO files (path, size, mtime_ns, ctime_ns, inode, sha256, used) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+SET_ASIDE = (  # what could not be read stays, though its row is done again
+    "INSERT OR IGNORE INTO unreadable (key, fingerprint, code, detail, mark, created) "
+    "SELECT key, fingerprint, code, detail, mark, created FROM results WHERE key = ?"
+)
 KEEP_INTENT = (
     "INSERT INTO intents (id, run, fingerprint, row, seconds, dollars, sent, is_doubtful) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
@@ -65,11 +73,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A file, and what changes when it does."""
+    """A file, and what changes when it does.
+
+    Programs can set ``mtime_ns``, the time of the last change of the content, to what they like; ``ctime_ns`` is the
+    system's own time of the last change of any kind (on Windows: of the creation). It is None where an earlier version
+    of asrkit wrote the stamp down, which then equals none.
+    """
 
     path: bytes
     size: int
     mtime_ns: int
+    ctime_ns: int | None
     inode: str
 
 
@@ -97,7 +111,16 @@ class Intent:
 
 def mark_of(key: bytes, code: str | None, detail: str) -> int:
     """A check sum: SQLite has none, and a damaged text must not pass for a heard one."""
-    return zlib.crc32(f"{code} {detail}".encode(), zlib.crc32(key))
+    return zlib.crc32(f"{code} {detail}".encode("utf-8", "surrogateescape"), zlib.crc32(key))
+
+
+def number(value: object) -> float | None:
+    """A number that SQLite gives; None for anything else, as a damaged row may hold it.
+
+    >>> number(1), number("1"), number(None), number(float("nan"))
+    (1.0, None, None, None)
+    """
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 class Journal:
@@ -114,15 +137,22 @@ class Journal:
     def __init__(self, path: Path, connect: Connect = connect) -> None:
         self.path = path
         self.folder = path.with_name(f"{path.name}-runs")  # the notes of those that live
-        self.damaged = 0  # rows whose check sum was wrong, so that they count as not there
+        self.damaged: set[bytes] = set()  # keys of what is not what was written, so that it counts as not there
         self._lock = threading.RLock()
-        with self._translated():
-            self._connection: Connection = connect(str(path))
-            try:
-                prepare(self._connection, str(path))
-            except BaseException:
-                self._connection.close()
-                raise
+        self._recognised = recognised(path)
+        try:
+            with self._translated():
+                self._connection: Connection = connect(str(path))
+                try:
+                    self._recognised.check_same(path)
+                    prepare(self._connection, str(path))
+                except BaseException:
+                    self._connection.close()
+                    raise
+        except BaseException:
+            self._recognised.release()
+            raise
+        close_to_others(path)
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +164,7 @@ class Journal:
         """Let go of the file."""
         with self._lock, self._translated():
             self._connection.close()
+            self._recognised.release()
 
     # -- transactions -------------------------------------------------------------------------------------------
 
@@ -198,20 +229,23 @@ class Journal:
                 [(fingerprint,)] = run("SELECT id FROM fingerprints WHERE digest = ?", (digest,))
                 list(run("INSERT INTO runs (fingerprint, began) VALUES (?, ?)", (fingerprint, time.time())))
                 [(number,)] = run("SELECT max(id) FROM runs")
+                if number in {one.run for one in dead}:  # its journal is gone, and this one counts from 1 again
+                    (self.folder / str(number)).unlink(missing_ok=True)
                 attempts = self._attempts(number)
         except BaseException:
             if attempts is not None:
                 attempts.close()
             raise
         for one in dead:
-            (self.folder / str(one.run)).unlink(missing_ok=True)
+            if one.run != number:
+                (self.folder / str(one.run)).unlink(missing_ok=True)
         return number, fingerprint, attempts
 
     def _attempts(self, number: int) -> Attempts:
         try:
             return Attempts(self.folder, number)
         except OSError as error:
-            raise unwritable(str(self.folder), error) from error
+            raise unwritable(str(self.folder / str(number)), error) from error
 
     def results(self, keys: Iterable[bytes]) -> dict[bytes, Kept]:
         """The rows that are done."""
@@ -219,9 +253,9 @@ class Journal:
         statement = "SELECT key, code, detail, mark, waited FROM results WHERE key IN (?)"
         for key, code, detail, mark, waited in self._in(statement, keys):
             if mark_of(key, code, detail) == mark:
-                found[key] = Kept(code, detail, waited)
+                found[key] = Kept(code, detail, number(waited) or 0.0)
             else:
-                self.damaged += 1
+                self.damaged.add(key)
         return found
 
     def parts(self, rows: Iterable[bytes]) -> dict[bytes, dict[bytes, str]]:
@@ -231,13 +265,17 @@ class Journal:
             if mark_of(row + part, None, detail) == mark:
                 found.setdefault(row, {})[part] = detail
             else:
-                self.damaged += 1
+                self.damaged.add(row + part)
         return found
 
     def files(self, paths: Iterable[bytes]) -> dict[Stamp, bytes]:
         """Files that were read before, with the SHA-256 of what was in them."""
-        statement = "SELECT path, size, mtime_ns, inode, sha256 FROM files WHERE path IN (?)"
-        return {Stamp(*stamp): digest for *stamp, digest in self._in(statement, paths)}
+        statement = "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM files WHERE path IN (?)"
+        return {
+            Stamp(*stamp): digest
+            for *stamp, digest in self._in(statement, paths)
+            if isinstance(digest, bytes) and len(digest) == DIGEST_BYTES  # else damaged, and the file is read again
+        }
 
     def deaths(self) -> dict[bytes, int]:
         """Rows that were at work when a process died, and how often nothing else was."""
@@ -250,8 +288,13 @@ class Journal:
             "LEFT JOIN fingerprints ON fingerprints.id = fingerprint"
         )
         if fingerprint is not None:
-            return [Intent(*row) for row in self.read(f"{statement} WHERE fingerprint = ?", (fingerprint,))]
-        return [Intent(*row) for row in self.read(statement)]
+            rows = self.read(f"{statement} WHERE fingerprint = ?", (fingerprint,))
+        else:
+            rows = self.read(statement)
+        return [
+            Intent(key, model, row, number(seconds) or 0.0, number(dollars), number(sent) or 0.0, bool(is_doubtful))
+            for key, model, row, seconds, dollars, sent, is_doubtful in rows
+        ]
 
     # -- size ---------------------------------------------------------------------------------------------------
 
@@ -301,12 +344,24 @@ class Journal:
         """What is wrong with the file; empty where nothing is."""
         faults = [str(told) for (told,) in self.read("PRAGMA integrity_check") if told != "ok"]
         for key, code, detail, mark in self.read("SELECT key, code, detail, mark FROM results"):
-            if mark_of(key, code, detail) != mark:
-                faults.append(f"the text of row {key.hex()[:16]} is not what was written")
+            if not isinstance(key, bytes) or mark_of(key, code, detail) != mark or not _is_object(detail):
+                faults.append(f"the text of row {_name(key)} is not what was written")
         for row, part, detail, mark in self.read("SELECT row, part, detail, mark FROM parts"):
-            if mark_of(row + part, None, detail) != mark:
-                faults.append(f"a window of row {row.hex()[:16]} is not what was written")
+            is_named = isinstance(row, bytes) and isinstance(part, bytes)
+            if not is_named or mark_of(row + part, None, detail) != mark or not _is_object(detail):
+                faults.append(f"a window of row {_name(row)} is not what was written")
         return faults
+
+
+def _is_object(detail: object) -> bool:
+    try:
+        return isinstance(json.loads(detail), dict)  # type: ignore[arg-type]  # whatever a damaged row holds
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
+def _name(key: object) -> str:
+    return key.hex()[:16] if isinstance(key, bytes) else repr(key)[:16]
 
 
 SAID: Mapping[int, tuple[str, str]] = {

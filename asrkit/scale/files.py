@@ -12,10 +12,11 @@ from ..backends.base import Backend, Remote
 from ..errors import AsrkitError, Interrupted, OptionError, ShardError
 from ..journal.place import OFF
 from .bar import ShardBar
+from .done import left_to_do
 from .inputs import shards_of
 from .job import Job, Shard, check_folder
 from .shard import check_table
-from .storage import absolute, exists, find, join, sweep
+from .storage import absolute, sweep
 from .summary import ShardResult, Summary
 from .supervisor import InProcess, Supervisor
 from .tables import open_table
@@ -50,14 +51,16 @@ def transcribe_files(
 ) -> Summary:
     """Transcribe tables, or a folder of audio, that need not fit into memory.
 
-    Each input table is a shard: it gives one Parquet of the same name in ``out``, written whole or not at all. What
-    is there is done and is not read again, so the same call goes on where the last one ended, however it ended; rows
-    of a shard that was under way are in the journal. A clip that kills the process that hears it becomes a row with
-    the error ``crashed``.
+    Each input table is a shard: it gives one Parquet of the same name in ``out``, written whole or not at all. A
+    result that is there, made of this table with these options, is done and is not made again, so the same call goes
+    on where the last one ended, however it ended; rows of a shard that was under way are in the journal. Another
+    file with a result's name is refused and left as it is. A clip that kills the process that hears it becomes a row
+    with the error ``crashed``.
 
     Args:
         inputs: a glob, a folder, a file or several of them: Parquet, CSV or TSV; or audio files, which are grouped
-            into shards and listed in ``out/_inputs``. Paths, or URLs of fsspec.
+            into shards and listed in ``out/_inputs``. Paths, or URLs of fsspec. Files in folders and globs whose
+            names begin with ``.`` or ``_`` are left out with a warning; named themselves they are taken.
         audio: the column with paths, URLs, bytes or arrays with their rate; of audio files the column that will
             hold their paths. Relative paths count from here, else from the table.
         out: the folder for the results; ``pandas.read_parquet(out)`` reads all of them.
@@ -82,7 +85,8 @@ def transcribe_files(
         options: for the model, see ``DataFrame.asr.transcribe``.
 
     Raises:
-        OptionError: nothing was done; for one, ``out`` was made with other options.
+        OptionError: nothing was done; for one, ``out`` was made with other options, or holds other files with the
+            names of results.
         SourceError, ColumnError, WeightsError, CredentialsError: nothing was done.
         BackendError: every further row would fail; its ``partial`` is the ``Summary`` so far.
         AsrkitError: ``output``, the results cannot be written, such as when the disk is full.
@@ -128,12 +132,13 @@ def transcribe_files(
     if not _is_of_this_process(job):
         job.check_travels()
     named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    check_folder(job, backend, [absolute(item) for item in named])
+    checked = check_folder(job, backend, [absolute(item) for item in named])
+    job = replace(job, digest=checked.digest)
     sweep(job.out)
     shards = shards_of(named, job.out, audio, shard_hours=shard_hours)
-    there = _there(job.out)
-    todo = [shard for shard in shards if shard.target not in there]
+    todo = left_to_do(shards, job)
     _check_first(todo, job)
+    checked.write()
     run = _Run(job, shards, todo, began)
     with ShardBar(len(todo), enabled=progress) as bar:
         if todo and on == "ray":
@@ -209,10 +214,12 @@ def transcribe_shard(
     )
     source = absolute(shard)
     backend = job.backend()
-    check_folder(job, backend, [source])
+    checked = check_folder(job, backend, [source])
+    job = replace(job, digest=checked.digest)
     [one] = shards_of(source, job.out, audio, shard_hours=1.0)
-    if exists(one.target):
+    if not left_to_do([one], job):
         return ShardResult(one.name)
+    checked.write()
     with InProcess(job) as runner:
         return runner.run(one)
 
@@ -247,16 +254,6 @@ def _refuse_services(backend: Backend) -> None:
 def _is_of_this_process(job: Job) -> bool:
     """What lies in this process's memory cannot be seen from another."""
     return job.out.startswith("memory:")
-
-
-def _there(out: str) -> set[str]:
-    """The results that are there."""
-    try:
-        return {join(out, file.name) for file in find(out) if file.name.endswith(".parquet")}
-    except AsrkitError as error:
-        if error.code == "not-found":
-            return set()
-        raise
 
 
 def _check_first(todo: list[Shard], job: Job) -> None:

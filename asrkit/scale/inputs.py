@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
 from ..errors import AsrkitError, OptionError
 from .job import Shard
-from .storage import Found, absolute, find, is_url, join, new_file
+from .storage import MAGIC, Found, Listing, absolute, find, is_url, join, listing, new_file
 from .tables import ENDINGS, open_table
 
 __all__ = ["lengths_of", "recordings_of", "shards_of"]
 
 LISTS = "_inputs"  # folder, below the output, with the lists of audio files: readers pass over the underscore
 PREFIX = "audio-"
+NAMED = 5  # files in a message
 BYTES_PER_SECOND = 16_000.0  # of audio whose length nobody tells: between MP3's 8,000 and PCM's 32,000
 
 
@@ -43,7 +46,9 @@ def shards_of(
         OptionError: tables and audio together, or two tables that would be written to the same file.
     """
     named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    files = [file for item in named for file in _without(find(absolute(item)), out)]
+    listings = [listing(absolute(item)) for item in named]
+    files = [file for one in listings for file in _without(one.shown, out)]
+    _say_left_out([absolute(item) for item in named], listings, out)
     tables, recordings = _with_ending(files, ENDINGS), _with_ending(files, AUDIO_ENDINGS)
     if tables and recordings:
         raise OptionError(
@@ -77,20 +82,73 @@ def _with_ending(files: Iterable[Found], endings: Container[str]) -> list[Found]
 
 def _without(found: Sequence[Found], out: str) -> list[Found]:
     """Not what this run writes itself."""
-    inside = out.rstrip("/" + os.sep) + ("/" if is_url(out) else os.sep)
-    return [file for file in found if not file.path.startswith(inside)]
+    return [file for file in found if not _is_inside(file.path, out)]
+
+
+def _is_inside(path: str, out: str) -> bool:
+    return path.startswith(out.rstrip("/" + os.sep) + ("/" if is_url(out) else os.sep))
+
+
+def _say_left_out(named: Sequence[str], listings: Sequence[Listing], out: str) -> None:
+    """Name the tables and recordings that nobody asked for by their names, but for what this run has written."""
+    names = [
+        path
+        for item, one in zip(named, listings, strict=True)
+        for name in one.hidden
+        if PurePosixPath(name.lower()).suffix in ENDINGS | AUDIO_ENDINGS
+        and not _is_inside(path := join(_root(item), name), out)
+    ]
+    if names:
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        warnings.warn(
+            f"left out, as their names begin with '.' or '_': {', '.join(names[:NAMED])}{more}; to have one done, "
+            "name it itself",
+            stacklevel=4,
+        )
+
+
+def _root(item: str) -> str:
+    """The folder that the names in a listing count from."""
+    parts = item.replace(os.sep, "/").split("/")
+    first = next((number for number, part in enumerate(parts) if MAGIC.search(part)), len(parts))
+    return "/".join(parts[:first]) or "/"
 
 
 def _tables(found: Sequence[Found], out: str) -> list[Shard]:
     by_target: dict[str, Found] = {}
+    alike: dict[str, str] = {}  # names that are one where the file system does not tell large letters from small
     for file in found:
-        name = str(PurePosixPath(file.name).with_suffix(".parquet"))
-        if (other := by_target.setdefault(name, file)) is not file:
+        name = _result_name(file.name)
+        other = by_target.setdefault(name, file)
+        first = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other is not file or (first != name and _folds_case(out)):
             raise OptionError(
-                f"{other.path} and {file.path} would both be written to {join(out, name)}; "
+                f"{by_target[first].path} and {file.path} would both be written to {join(out, name)}; "
                 "give them in two calls, each with its own out="
             )
     return [Shard(file.path, join(out, name), file.size) for name, file in by_target.items()]
+
+
+def _result_name(name: str) -> str:
+    """That of a table's result, which readers of the folder must not pass over.
+
+    >>> _result_name("a/b.csv"), _result_name("_u.csv"), _result_name(".hid.tsv")
+    ('a/b.parquet', 'u.parquet', 'hid.parquet')
+    """
+    path = PurePosixPath(name)
+    above = [part.lstrip("._") or "folder" for part in path.parts[:-1]]
+    return str(PurePosixPath(*above, f"{path.stem.lstrip('._') or 'table'}.parquet"))
+
+
+def _folds_case(out: str) -> bool:
+    """Whether names that differ by case alone are one file there."""
+    if is_url(out):
+        return False
+    for folder in (Path(out), *Path(out).parents):
+        other = folder.with_name(folder.name.swapcase()) if folder.name else folder
+        if folder.exists() and other != folder:
+            return other.exists() and other.samefile(folder)
+    return False
 
 
 def _recordings(

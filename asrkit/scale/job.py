@@ -9,6 +9,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from ..backends import from_model
@@ -19,7 +20,7 @@ from ..journal.place import chosen
 from ..version import VERSION
 from .storage import join, new_file, read_text
 
-__all__ = ["NOTE", "Job", "Shard", "check_folder", "complete_note"]
+__all__ = ["NOTE", "Checked", "Job", "Shard", "check_folder", "complete_note"]
 
 NOTE = "_asrkit.json"
 LAYOUT = 1  # of the note and of the output's columns
@@ -51,7 +52,8 @@ class Job:
     """What is done to each shard: plain values that travel to another process, or another machine.
 
     ``folder`` is the one from which relative paths in a table count first. ``model`` is a name, a backend that can
-    be pickled, or a function without arguments that makes one.
+    be pickled, or a function without arguments that makes one. ``digest`` is of everything in ``asked``, once that is
+    known: each result carries it.
     """
 
     out: str
@@ -71,6 +73,7 @@ class Job:
     retry_failed: bool = False
     folder: str = "."
     version: str = VERSION
+    digest: str = ""
 
     def backend(self) -> Backend:
         """What recognises, made anew.
@@ -140,14 +143,35 @@ def _described(value: object) -> str:
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
-def check_folder(job: Job, backend: Backend, inputs: list[str]) -> None:
-    """Compare the folder's note with this run, or begin one.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A folder that may be used.
+
+    Args:
+        path: of its note.
+        note: that is to be written; None where the one that is there is right.
+        digest: of everything that was asked for.
+    """
+
+    path: str
+    note: Mapping[str, Any] | None
+    digest: str
+
+    def write(self) -> None:
+        """Write the note, if there is something new to say."""
+        if self.note is not None:
+            _write(self.path, self.note)
+
+
+def check_folder(job: Job, backend: Backend, inputs: list[str]) -> Checked:
+    """Compare the folder's note with this run; nothing is written yet.
 
     Raises:
         OptionError: the folder was made with another model or other options.
-        AsrkitError: the note cannot be read or written.
+        AsrkitError: the note cannot be read.
     """
     path, asked = join(job.out, NOTE), job.asked(backend)
+    digest = sha256(canonical(asked).encode()).hexdigest()
     text = read_text(path)
     if text is None:
         note = {
@@ -158,14 +182,15 @@ def check_folder(job: Job, backend: Backend, inputs: list[str]) -> None:
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": _versions(),
         }
-        _write(path, note)
-        return
+        return Checked(path, note, digest)
     known = _parsed(path, text)
     before = known.get("asked")
     if before != asked:
         raise OptionError(f"{job.out} was made with other options ({_difference(before, asked)}); {ANOTHER}")
-    if more := [name for name in inputs if name not in known.get("inputs", [])]:
-        _write(path, {**known, "inputs": [*known.get("inputs", []), *more]})
+    listed = known.get("inputs")
+    earlier = listed if isinstance(listed, list) else []
+    more = [name for name in inputs if name not in earlier]
+    return Checked(path, {**known, "inputs": [*earlier, *more]} if more else None, digest)
 
 
 ANOTHER = "name another out=, or repeat the call with the options that the folder was made with"
@@ -197,7 +222,7 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
     try:
         note = json.loads(text)
         layout = int(note["layout"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise AsrkitError(
             f"{path} is not asrkit's; name an empty folder as out=, or restore the file", code="output"
         ) from error

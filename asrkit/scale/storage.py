@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import getpass
 import glob
 import os
@@ -10,6 +11,7 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,14 +21,18 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ..errors import AsrkitError, SourceError
+from ..regular import open_regular, status_of
 
 __all__ = [
     "Found",
+    "Listing",
     "absolute",
     "exists",
     "find",
     "is_url",
     "join",
+    "listing",
+    "move",
     "new_file",
     "open_file",
     "read_text",
@@ -72,39 +78,83 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files behind a name: those to take, and the names of those that are left out."""
+
+    shown: tuple[Found, ...]
+    hidden: tuple[str, ...]
+
+
 def find(path: str) -> list[Found]:
     """The files behind a glob, a folder (with what is below it) or one file's name, in the order of their names.
-
-    What begins with a dot or an underscore is left out, as readers of whole folders leave it out.
 
     Raises:
         SourceError: nothing is there.
     """
-    found = _find_url(path) if is_url(path) else _find_local(path)
-    shown = [file for file in found if not any(part[0] in "._" for part in PurePosixPath(file.name).parts)]
+    return list(listing(path).shown)
+
+
+def listing(path: str) -> Listing:
+    """The same, with what is left out: in folders and globs, what begins with a dot or an underscore.
+
+    Readers of whole folders leave that out too. A file that is named itself is taken, and so is what a glob names with
+    its dot or underscore, such as ``_*.csv``.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    found, pattern = _find_url(path) if is_url(path) else _find_local(path)
+    hidden = [file.name for file in found if _is_hidden(file.name, pattern)]
+    shown = [file for file in found if not _is_hidden(file.name, pattern)]
     if not shown:
-        raise SourceError(f"nothing is there: {path}", code="not-found")
-    return sorted(shown, key=lambda file: file.name)
+        left_out = f" but {', '.join(sorted(hidden)[:3])}, which begin with '.' or '_'" if hidden else ""
+        raise SourceError(f"nothing is there: {path}{left_out}", code="not-found")
+    return Listing(tuple(sorted(shown, key=lambda file: file.name)), tuple(sorted(hidden)))
 
 
-def _find_local(path: str) -> list[Found]:
+def _is_hidden(name: str, pattern: str | None) -> bool:
+    """Whether a part of the name begins with a dot or an underscore that the pattern does not ask for."""
+    if pattern is None:  # the file's own name was given
+        return False
+    parts, asked = PurePosixPath(name).parts, PurePosixPath(pattern).parts
+    if len(parts) != len(asked) or "**" in asked:  # only the last ones surely belong together
+        asked = (*("*" for _ in parts[1:]), asked[-1] if asked else "*")
+    return any(part[0] in "._" and part[0] != wanted[0] for part, wanted in zip(parts, asked, strict=True))
+
+
+def _find_local(path: str) -> tuple[list[Found], str | None]:
+    """The files, and the pattern that their names were found by; None where one file was named."""
     if os.path.isfile(path):  # noqa: PTH113 - also a name with a bracket in it is a file first
-        return [Found(path, Path(path).name, Path(path).stat().st_size)]
-    if Path(path).is_dir():
-        root, names = Path(path), _matching(path, "**")
-    else:
-        root, pattern = _split(path)
-        names = _matching(str(root), pattern) if pattern else iter(())
-    files = ((root / name, name) for name in names)
-    return [
-        Found(str(file), PurePosixPath(*Path(name).parts).as_posix(), file.stat().st_size)
-        for file, name in files
-        if file.is_file()
+        return [Found(path, Path(path).name, Path(path).stat().st_size)], None
+    root, pattern = (Path(path), "**") if Path(path).is_dir() else _split(path)
+    if not pattern:
+        return [], pattern
+    names = {*_matching(root, pattern), *_with_dots(root, pattern)}
+    found = [
+        Found(str(root / name), PurePosixPath(*Path(name).parts).as_posix(), (root / name).stat().st_size)
+        for name in sorted(names)
+        if (root / name).is_file()
     ]
+    return found, Path(pattern).as_posix()
 
 
-def _matching(root: str, pattern: str) -> Iterator[str]:
+def _matching(root: Path, pattern: str) -> Iterator[str]:
     return glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path's does not enter linked folders
+
+
+def _with_dots(root: Path, pattern: str) -> Iterator[str]:
+    """The files that begin with a dot and that the pattern would match if they did not; in no folder with a dot."""
+    above, last = os.path.split(pattern)
+    if last == "**":
+        folders = {*_matching(root, f"{pattern}/"), *([] if above else [""])}
+    else:
+        folders = {*(_matching(root, f"{above}/") if above else ()), *([""] if above in ("", "**") else [])}
+    for folder in folders:
+        with suppress(OSError), os.scandir(root / folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and (last == "**" or fnmatch.fnmatchcase(entry.name, last)):
+                    yield str(Path(folder, entry.name))
 
 
 def _split(pattern: str) -> tuple[Path, str]:
@@ -114,22 +164,24 @@ def _split(pattern: str) -> tuple[Path, str]:
     return Path(*parts[:first]), str(Path(*parts[first:])) if first < len(parts) else ""
 
 
-def _find_url(url: str) -> list[Found]:
+def _find_url(url: str) -> tuple[list[Found], str | None]:
     system, path = _system(url)
+    pattern: str | None = "**"
     with _naming(url):
         if MAGIC.search(path):
             root = "/".join(path.split("/")[: next(n for n, part in enumerate(path.split("/")) if MAGIC.search(part))])
-            listed = system.glob(path, detail=True)
+            listed, pattern = system.glob(path, detail=True), path[len(root) :].lstrip("/")
         elif system.isfile(path):
-            root, listed = path.rpartition("/")[0], {path: system.info(path)}
+            root, listed, pattern = path.rpartition("/")[0], {path: system.info(path)}, None
         else:
             root, listed = path.rstrip("/"), system.find(path, detail=True)
     given = url[: len(url) - len(path.rstrip("/")) + len(root)] if url.endswith(path.rstrip("/")) else ""
     names = {name: name[len(root) :].lstrip("/") for name, told in listed.items() if told.get("type") != "directory"}
-    return [  # as the caller writes them, so that they can be compared: memory://a is also memory:///a
+    found = [  # as the caller writes them, so that they can be compared: memory://a is also memory:///a
         Found(f"{given}/{short}" if given else system.unstrip_protocol(name), short, listed[name].get("size"))
         for name, short in names.items()
     ]
+    return found, pattern
 
 
 def exists(path: str) -> bool:
@@ -153,7 +205,7 @@ def open_file(path: str) -> Iterator[IO[bytes]]:
             system, inner = _system(path)
             file: IO[bytes] = system.open(inner, "rb")
         else:
-            file = Path(path).open("rb")  # noqa: SIM115 - only opening it is tried
+            file = os.fdopen(open_regular(Path(path), os.O_RDONLY), "rb")
     except FileNotFoundError as error:
         raise SourceError(f"no such file: {path}", code="not-found") from error
     except OSError as error:
@@ -166,7 +218,7 @@ def read_text(path: str) -> str | None:
     """A small file; None where there is none."""
     try:
         with open_file(path) as file:
-            return file.read().decode()
+            return file.read().decode("utf-8", "replace")
     except SourceError as error:
         if error.code == "not-found":
             return None
@@ -195,7 +247,24 @@ def new_file(target: str) -> Iterator[Path]:
         raise AsrkitError(f"{target} cannot be written: {error.strerror or error}", code="output") from error
 
 
+def move(path: str, target: str) -> None:
+    """Give a file another name in the same place.
+
+    Raises:
+        AsrkitError: ``output``, it cannot be renamed.
+    """
+    try:
+        if is_url(path):
+            system, inner = _system(path)
+            system.mv(inner, _system(target)[1])
+        else:
+            Path(path).rename(target)
+    except OSError as error:
+        raise AsrkitError(f"{path} cannot be renamed: {error.strerror or error}", code="output") from error
+
+
 def _renamed(target: Path) -> Iterator[Path]:
+    status_of(target)  # what is no regular file is not replaced by one
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{_machine()}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
@@ -218,6 +287,9 @@ def scratch() -> Iterator[Path]:
     folder = shared if os.access(shared, os.W_OK) else tempfile.gettempdir()
     home = Path(folder, f"asrkit-shards-{getpass.getuser()}")
     home.mkdir(mode=0o700, exist_ok=True)
+    status = home.lstat()
+    if hasattr(os, "geteuid") and (stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid()):
+        raise AsrkitError(f"{home} belongs to somebody else; remove it, or set TMPDIR", code="output")
     sweep(str(home))
     name = f".shard.{_machine()}.{os.getpid()}."
     with tempfile.TemporaryDirectory(prefix=name, suffix=".partial", dir=home) as made:

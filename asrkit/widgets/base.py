@@ -19,6 +19,7 @@ import traitlets
 from ..errors import AsrkitError, OptionError
 from ..evaluate.markup import Html, element
 from ..evaluate.views import STYLE
+from ..regular import whole_file
 from ..source import is_missing
 from .assets import module, style
 from .clips import WINDOW, Clips
@@ -165,7 +166,8 @@ class Widget(anywidget.AnyWidget):
             answers=answers,
         )
         if path is not None:
-            Path(path).write_text(html, encoding="utf-8")
+            with whole_file(Path(path)) as making:
+                making.write_text(html, encoding="utf-8")
         return html
 
     def _raise_again(self, question: Mapping[str, Any]) -> None:

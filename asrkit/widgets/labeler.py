@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +17,7 @@ from ..evaluate.markup import Html, element, named
 from ..evaluate.tokens import Unit, unit_for
 from ..labels import Item, Journal, Label, item_ids
 from ..normalizers import Normalizer
+from ..regular import whole_file
 from ..source import describe, is_missing
 from .aligned import align_texts
 from .base import Reply, Widget
@@ -225,7 +225,8 @@ class Labeler(Widget):
         if target.suffix.lower() not in writers:
             raise OptionError(f"{target.name}: expected a name that ends in {', '.join(writers)}")
         try:
-            _write_whole(target, writers[target.suffix.lower()])
+            with whole_file(target) as making:
+                writers[target.suffix.lower()](making)
         except OSError as error:
             raise LabelsError(
                 f"{target} was not written ({error.strerror or error}); the labels are safe in {self.journal.path}",
@@ -530,20 +531,3 @@ def _units(languages: Sequence[str | None], texts: Sequence[str | None]) -> list
         for language in set(languages)
     }
     return [found[language] for language in languages]
-
-
-def _write_whole(target: Path, write: Callable[[Path], Any]) -> None:
-    handle, made = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
-    os.close(handle)
-    making = Path(made)
-    try:
-        write(making)
-        with making.open("rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        making.chmod(0o666 & ~umask)  # as open() would have made it
-        making.replace(target)
-    except BaseException:
-        making.unlink(missing_ok=True)
-        raise
