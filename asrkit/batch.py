@@ -56,6 +56,7 @@ IDLE_SECONDS = 1.0  # that a batch waits for more clips: one that takes long to 
 LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for them, and it is but for the order
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
+STOP_SECONDS = 5.0  # that all threads which read may take to end; after a second Ctrl-C none is waited for
 QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
 
 
@@ -481,9 +482,10 @@ class _Run:
         self.stop.set()
         with self.lock:
             self.lock.notify_all()
+        until = time.monotonic() + (STOP_SECONDS if self.interrupts.count < 2 else 0.0)
         for thread in threads:
             if thread.is_alive():
-                thread.join(timeout=5)
+                thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def _collect(self) -> list[_Row]:
         """Send nothing more, and wait for what is under way: it may be paid already. A further Ctrl-C leaves it."""
