@@ -18,6 +18,8 @@ from queue import Empty, SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
 from .backends.base import Backend, Remote
@@ -26,6 +28,7 @@ from .errors import AsrkitError, BackendError, CostCapError, JournalError, Optio
 from .interrupts import Interrupts
 from .isolation import Workers, workers
 from .journal.keys import address_digest, digest_of, part_key
+from .journal.payments import NO_ROW, row_number
 from .journal.place import chosen
 from .journal.run import Answer, Content
 from .journal.run import Run as Journal
@@ -224,6 +227,8 @@ def transcribe_cells(
         done,
         remember,
         recalled,
+        starts,
+        ends,
     )
     return run.interrupts.guarded(run.outcomes())
 
@@ -332,10 +337,20 @@ class _Paid:
 
     def begin(self, journal: Journal | None) -> None:
         """Before the first request."""
+        cap: float | None = getattr(getattr(self.backend, "ledger", None), "cap", None)
         if journal is None:
             self.backend.begin()
+            if self.enabled and cap is not None:
+                self._say(
+                    f"max_cost={money(cap)} counts what this object pays; without a journal nobody knows what earlier "
+                    "runs of this call have paid"
+                )
             return
         self.backend.begin(journal.book)
+        before: float = getattr(self.backend, "paid_before", 0.0)
+        if self.enabled and before:
+            of = "" if cap is None else f" of max_cost={money(cap)}"
+            self._say(f"{money(before)}{of} was paid before, by runs over these rows that did not finish")
         self.before = self.backend.spending  # what earlier runs may owe is not this one's
         if self.enabled and journal.book.count:
             owed = money(sum(journal.book.unsettled.values()))
@@ -389,6 +404,8 @@ class _Run:
         done: Callable[[int, Outcome], None] | None,
         remember: Callable[[], Journal | None],
         recalled: Callable[[float], None] | None,
+        starts: Sequence[Any] | None,
+        ends: Sequence[Any] | None,
     ) -> None:
         self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
         self.count = count = len(cells)
@@ -414,6 +431,11 @@ class _Run:
         self.held_up = 0  # threads that wait for the consumer
         self.remember, self.recalled = remember, recalled
         self.journal: Journal | None = None
+        self.starts: Sequence[Any] = starts or [None] * count
+        self.ends: Sequence[Any] = ends or [None] * count
+        self.paid_as = np.zeros(0, np.int64)  # the rows' numbers among the payments
+        self.is_capped = False  # a row was not sent for want of money
+        self.is_whole = False  # all rows are done
         self.is_broken = False  # the journal cannot be written any more
         self.uncommitted: list[_Row] = []  # done, and not on disk yet
         self.alike: dict[bytes, list[_Row]] = {}  # rows under way: those with the same key wait for them
@@ -425,6 +447,9 @@ class _Run:
     def outcomes(self) -> Generator[Outcome, None, None]:
         """In the order of the rows."""
         self.journal = self.remember()
+        if self.paid is not None and self.journal is not None:
+            self.paid_as = np.fromiter(map(row_number, self.cells, self.starts, self.ends), np.int64, self.count)
+            self.journal.book.payments.cover(self.paid_as)
         if self.paid is not None:
             self.paid.begin(self.journal)
         elif self.bar.enabled:
@@ -452,6 +477,7 @@ class _Run:
                 for thread in threads:
                     thread.start()
                 yield from self._in_order(self._finished(threads))
+            self.is_whole = not self.is_capped
         except (KeyboardInterrupt, GeneratorExit, AsrkitError) as stopped:
             self._stop_reading(threads)
             if isinstance(stopped, KeyboardInterrupt) and self.paid is not None:
@@ -473,7 +499,7 @@ class _Run:
                 self.callers.shutdown(wait=False, cancel_futures=True)
             try:
                 if self.journal is not None:
-                    self.journal.abandon() if self.is_broken else self.journal.end()
+                    self.journal.abandon() if self.is_broken else self.journal.end(is_whole=self.is_whole)
             finally:
                 if self.paid is not None:
                     self.paid.report()
@@ -845,7 +871,8 @@ class _Run:
             return []
         if self.journal is not None:
             for part in wanted:
-                self.journal.book.expect(part.window.audio, part.row.key)
+                paid_as = NO_ROW if self.paid is None else int(self.paid_as[part.row.number])
+                self.journal.book.expect(part.window.audio, part.row.key, paid_as)
         if self.callers is None:
             size_before, began = self.batch_size, time.monotonic()
             transcripts = self._transcripts(wanted)
@@ -887,8 +914,9 @@ class _Run:
                 self.journal.book.done(part.window.audio)
             if row.is_done:
                 continue
-            if isinstance(heard, CostCapError) and heard.seconds_left < SHORTEST_PAID:
-                self.cap = heard
+            if isinstance(heard, CostCapError):
+                self.is_capped = True
+                self.cap = heard if heard.seconds_left < SHORTEST_PAID else self.cap
             if self.cap is not None and isinstance(heard, BackendError) and heard.code == NOT_REACHED.code:
                 heard = CostCapError(f"not sent: {self.cap}")  # it waited for its turn when the money was spent
             if isinstance(heard, AsrkitError):

@@ -80,7 +80,10 @@ class WorkersAI:
         metadata: up to five entries for the gateway's log.
         language: of all clips, where the model has the option.
         prompt: text that could have come before, where the model has the option.
-        max_cost: dollars at list price that are never passed, those of requests on their way counted.
+        max_cost: dollars at list price that are never passed, those of requests on their way counted. With a journal
+            this holds for a call and its repetitions together: what runs that were killed, stopped or capped have paid
+            for rows of this call, with this model and these options, counts until a run has done all of its rows.
+            Two processes that work on the same rows share it. Without a journal it holds for this object alone.
         per_minute: requests a minute that the account may make; asrkit keeps 5 % below. None: no limit.
         at_once: most requests at the same time; how many there are adapts to the service.
         longest: seconds of one request; longer recordings are cut at pauses.
@@ -146,6 +149,7 @@ class WorkersAI:
                 raise OptionError(f"expected {name} above 0 and of {least:,} at least, got {value}")
         self.speech_gate, self.longest, self.max_bytes, self.timeout = speech_gate, longest, max_bytes, timeout
         self.ledger = Ledger(price_of(model), max_cost)
+        self.paid_before = 0.0  # dollars, by earlier runs of the same call that did not finish
         if gateway is None and (gateway_token or cache_ttl or skip_cache or metadata):
             raise OptionError("gateway_token, cache_ttl, skip_cache and metadata are for a gateway; name one")
         through = Gateway(gateway, gateway_token, cache_ttl, skip_cache, metadata) if gateway else None
@@ -223,7 +227,7 @@ class WorkersAI:
 
     def begin(self, book: Book | None = None) -> None:
         """See ``Remote``."""
-        self.ledger.open(book)
+        self.paid_before = self.ledger.open(book)
         self.traffic.resume()
         self.budget.reset()
 

@@ -47,6 +47,12 @@ def add_command(commands: Any) -> None:
     )
     prune.set_defaults(run=_prune)
 
+    prune.add_argument(
+        "--paid",
+        action="store_true",
+        help="what runs that did not finish have paid: the max_cost of their repetitions counts it no more",
+    )
+
     verify = verbs.add_parser("verify", help="whether the file is whole, and every text is what was written")
     verify.set_defaults(run=_verify)
 
@@ -85,6 +91,9 @@ def _show(options: argparse.Namespace) -> int:
             print(f"  {len(alive)} runs are at work")
         if deaths := journal.deaths():
             print(f"  {len(deaths):,} rows were at work when a process died; alone, {BLAMED_AFTER} times are a crash")
+        [(paid,)] = journal.read("SELECT sum(dollars) FROM payments")
+        if paid:
+            print(f"  paid by runs that did not finish: {money(paid)}; max_cost of their repetitions counts it")
         _show_intents(journal)
     return 0
 
@@ -125,8 +134,8 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    if not (options.max_size or options.failed or options.model or options.unsettled):
-        raise OptionError("say what is to go: --max-size, --failed, --model or --unsettled")
+    if not (options.max_size or options.failed or options.model or options.unsettled or options.paid):
+        raise OptionError("say what is to go: --max-size, --failed, --model, --unsettled or --paid")
     with _opened(options) as journal:
         [(before,)] = journal.read("SELECT count(*) FROM results")
         if options.failed:
@@ -136,6 +145,8 @@ def _prune(options: argparse.Namespace) -> int:
             journal.write([(f"DELETE FROM results WHERE {of_model}", [(options.model,)])])  # noqa: S608 - ours
         if options.unsettled:
             journal.write([("DELETE FROM intents WHERE is_doubtful", [()])])
+        if options.paid:
+            journal.write([("DELETE FROM payments", [()])])
         if options.max_size:
             journal.evict(_bytes(options.max_size))
         [(after,)] = journal.read("SELECT count(*) FROM results")

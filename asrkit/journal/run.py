@@ -297,11 +297,13 @@ class Run:
         if rows:
             self._committed = self._clock()
 
-    def end(self) -> None:
-        """The run is over, well or not: what was kept is committed, if it still can be."""
+    def end(self, *, is_whole: bool = False) -> None:
+        """The run is over: what was kept is committed, if it still can be. ``is_whole``: all of its rows are done."""
         try:
             self._queue(*self.book.close())
             self.commit()
+            if is_whole:
+                self.book.payments.close()
             if self.limit is not None:
                 self.journal.evict(self.limit, before=self.number)
         finally:

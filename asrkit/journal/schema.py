@@ -48,6 +48,12 @@ MIGRATIONS: tuple[str, ...] = (
         key BLOB NOT NULL, run INTEGER NOT NULL, alone INTEGER NOT NULL, PRIMARY KEY (key, run)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE payments (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, fingerprint INTEGER NOT NULL,
+        row INTEGER NOT NULL, payer BLOB NOT NULL, dollars REAL NOT NULL
+    );
+    """,
 )
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -142,15 +142,20 @@ class Journal:
         with self._lock, self._translated():
             return list(self._connection.execute(statement, values))
 
-    def write(self, operations: Iterable[Operation]) -> None:
+    def write(self, operations: Iterable[Operation], *, only_if: Callable[[], bool] | None = None) -> bool:
         """All of it is on disk when this returns, or none of it is there.
+
+        ``only_if`` is asked while no other process can write; where it says no, nothing is written, which is returned.
 
         Raises:
             JournalError: ``disk-full``, ``read-only``, ``busy``, ``damaged``.
         """
         with self.transaction():
+            if only_if is not None and not only_if():
+                return False
             for statement, values in operations:
                 list(self._connection.executemany(statement, values))
+        return True
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
