@@ -32,6 +32,7 @@ from .journal.payments import NO_ROW, row_number
 from .journal.place import chosen
 from .journal.run import Answer, Content
 from .journal.run import Run as Journal
+from .printable import printable
 from .progress import Progress
 from .source import (
     IN_MEMORY,
@@ -378,7 +379,7 @@ class _Paid:
     def _say(self, text: str) -> None:
         from tqdm import tqdm
 
-        tqdm.write(f"{self.backend.name}: {text}", file=sys.stderr)
+        tqdm.write(printable(f"{self.backend.name}: {text}"), file=sys.stderr)
 
 
 def _size(part: _Part) -> int:

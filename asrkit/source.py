@@ -24,6 +24,7 @@ from urllib.request import url2pathname
 import numpy as np
 
 from .errors import SourceError
+from .printable import printable
 from .web import VARIABLE, fetch, private_is_allowed
 
 __all__ = [
@@ -260,15 +261,19 @@ def describe(cell: object) -> str:
     >>> describe(b"RIFF"), describe({"bytes": b"", "path": "a.wav"}), describe((np.zeros(3), 8_000))
     ('<4 bytes>', 'a.wav', '<array of shape (3,)>')
     """
+    return printable(_described(cell), 400)
+
+
+def _described(cell: object) -> str:
     match cell:
         case FileSource(path):
             return str(path)
         case UrlSource(url) | FetchedSource(url):
             return _public(url)
         case ByteSource(data):
-            return describe(data)
+            return _described(data)
         case ArraySource(samples, rate):
-            return describe((samples, rate))
+            return _described((samples, rate))
     if isinstance(cell, str):
         shown = _public(cell)
         return shown if len(shown) <= 300 else shown[:300] + "..."
@@ -277,7 +282,7 @@ def describe(cell: object) -> str:
     if isinstance(cell, bytes | bytearray | memoryview):
         return f"<{len(cell):,} bytes>"
     if isinstance(cell, Mapping) and cell.get("path"):
-        return describe(cell["path"])
+        return _described(cell["path"])
     inside: Any = (
         cell.get("array") if isinstance(cell, Mapping) else cell[0] if isinstance(cell, tuple) and cell else None
     )

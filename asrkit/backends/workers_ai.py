@@ -32,6 +32,7 @@ from ..errors import (
     TimedOutError,
     UnavailableError,
 )
+from ..printable import printable
 from ..transcript import Transcript
 from ..upload import Upload
 from ..version import VERSION
@@ -58,6 +59,7 @@ CONNECT_SECONDS, ANSWER_SECONDS, PER_SECOND = 10.0, 60.0, 0.5  # time-outs; the 
 SLOWEST = 125_000  # bytes a second that a line carries upwards; what takes longer has more time
 SHAPES = ("raw", "array", "base64")
 UNAUTHORIZED_AT_GATEWAY = 2009
+QUOTED = 500  # characters of the service's own words in a message
 MAX_ANSWER, ANSWER_PER_SECOND = 4 * 2**20, 16 * 2**10  # bytes; fast speech with every detail has about 2 kB a second
 UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
 
@@ -447,7 +449,7 @@ def _result(status: int, headers: Mapping[str, str], body: bytes, model: str) ->
         if status < 300 and answer.get("success", True) and isinstance(result, dict):
             return result
         told = _first_error(answer)
-        code, message = told.get("code", told.get("internalCode")), str(told.get("message") or "")
+        code, message = told.get("code", told.get("internalCode")), printable(told.get("message") or "", QUOTED)
         number = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else None
         if number is not None or status >= 400:
             raise _error(status, number, message, headers, model)

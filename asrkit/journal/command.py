@@ -12,6 +12,7 @@ from typing import Any
 
 from ..cloudflare.prices import money
 from ..errors import JournalError, OptionError
+from ..printable import printable
 from ..weights import cache_folder
 from .attempts import runs
 from .place import NAME, OFF, VARIABLE
@@ -72,14 +73,16 @@ def _opened(options: argparse.Namespace) -> Journal:
 
 def _show(options: argparse.Namespace) -> int:
     with _opened(options) as journal:
-        print(f"{journal.path}: {_size(journal.bytes_used)}")
+        print(f"{printable(journal.path)}: {_size(journal.bytes_used)}")
         rows = journal.read(
             "SELECT model, count(*) - count(code), count(code), sum(cost), min(created), max(created) FROM results "
             "JOIN fingerprints ON fingerprints.id = results.fingerprint GROUP BY model ORDER BY 2 DESC"
         )
         for model, heard, failed, cost, first, last in rows:
             paid = "" if cost is None else f", {money(cost)}"
-            print(f"  {model}: {heard:,} texts, {failed:,} failures{paid}; {_day(first)} to {_day(last)}")
+            print(
+                f"  {printable(model, 200)}: {heard:,} texts, {failed:,} failures{paid}; {_day(first)} to {_day(last)}"
+            )
         if not rows:
             print("  no rows yet")
         for code, count in journal.read("SELECT code, count(*) FROM results WHERE code IS NOT NULL GROUP BY code"):
@@ -109,7 +112,7 @@ def _show_intents(journal: Journal) -> None:
     print(f"  {len(unsettled):,} requests were never answered and may have been billed: {owed}")
     for intent in unsettled[:SHOWN]:
         cost = "price unknown" if intent.dollars is None else money(intent.dollars)
-        print(f"    {_day(intent.sent)}  {intent.model}, {intent.seconds:.1f} s of audio, {cost}")
+        print(f"    {_day(intent.sent)}  {printable(intent.model, 200)}, {intent.seconds:.1f} s of audio, {cost}")
     if len(unsettled) > SHOWN:
         print(f"    and {len(unsettled) - SHOWN:,} more")
 
@@ -151,7 +154,8 @@ def _prune(options: argparse.Namespace) -> int:
             journal.evict(_bytes(options.max_size))
         [(after,)] = journal.read("SELECT count(*) FROM results")
         journal.compact()
-        print(f"{journal.path}: {before - after:,} rows removed, {after:,} are left, {_size(journal.bytes_used)}")
+        left = f"{before - after:,} rows removed, {after:,} are left, {_size(journal.bytes_used)}"
+        print(f"{printable(journal.path)}: {left}")
     return 0
 
 
@@ -160,9 +164,9 @@ def _verify(options: argparse.Namespace) -> int:
         faults = journal.check()
         [(count,)] = journal.read("SELECT count(*) FROM results")
         if not faults:
-            print(f"{journal.path}: whole, {count:,} rows")
+            print(f"{printable(journal.path)}: whole, {count:,} rows")
             return 0
-        print(f"{journal.path}: {len(faults)} faults in {count:,} rows", file=sys.stderr)
+        print(f"{printable(journal.path)}: {len(faults)} faults in {count:,} rows", file=sys.stderr)
         for fault in faults[:SHOWN]:
             print(f"  {fault}", file=sys.stderr)
     return 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..errors import JournalError, OptionError
+from ..printable import printable
 from ..weights import cache_folder
 from .keys import canonical
 
@@ -141,7 +142,7 @@ def warn_of_network(path: Path) -> None:
     kind = file_system(path, mounts)
     if kind in NETWORK:
         warnings.warn(
-            f"the journal {path} lies on a network file system ({kind}), whose locks and syncs may not keep what they "
-            "promise; name a file on a local disk with journal=, or let one process at a time use it",
+            f"the journal {printable(path)} lies on a network file system ({kind}), whose locks and syncs may not keep "
+            "what they promise; name a file on a local disk with journal=, or let one process at a time use it",
             stacklevel=2,
         )

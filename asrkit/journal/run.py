@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from ..backends.base import Backend
 from ..errors import AsrkitError, BackendError, DecodeError, SourceError
+from ..printable import printable
 from ..source import ArraySource, ByteSource, FileSource, Source
 from ..transcript import Transcript
 from . import store
@@ -189,8 +190,8 @@ class Run:
         if self.journal.damaged > self._warned:
             self._warned = self.journal.damaged
             warnings.warn(
-                f"{self.journal.path}: {self.journal.damaged} rows are not what was written, so they are heard again; "
-                "`asrkit journal verify` says which",
+                f"{printable(self.journal.path)}: {self.journal.damaged} rows are not what was written, so they are "
+                "heard again; `asrkit journal verify` says which",
                 stacklevel=2,
             )
 
