@@ -61,6 +61,8 @@ LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
 STOP_SECONDS = 5.0  # that all threads which read may take to end; after a second Ctrl-C none is waited for
+CLAIMED = 16  # rows that are claimed together, just before they are worked on
+LOOK_AGAIN = 0.25  # seconds until rows that another process works on are looked for again
 QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
 
 
@@ -273,6 +275,7 @@ class _Row:
     address_key: bytes | None = None  # in the journal, of a URL, whose content is not known before it is fetched
     content: Content | None = None
     heard_parts: Mapping[bytes, Transcript] = field(default_factory=dict)  # by an earlier run
+    claim: bytes | None = None  # the key that other processes see claimed
     is_suspect: bool = False  # it was at work when a process died
     is_changed: bool = False  # since its digest was made
     is_kept: bool = False  # with the journal's next transaction it may be handed over
@@ -377,9 +380,14 @@ class _Paid:
             self._say(str(spent))
 
     def _say(self, text: str) -> None:
-        from tqdm import tqdm
+        say(self.backend.name, text)
 
-        tqdm.write(printable(f"{self.backend.name}: {text}"), file=sys.stderr)
+
+def say(name: str, text: str) -> None:
+    """A line beside the bar."""
+    from tqdm import tqdm
+
+    tqdm.write(printable(f"{name}: {text}"), file=sys.stderr)
 
 
 def _size(part: _Part) -> int:
@@ -439,6 +447,8 @@ class _Run:
         self.is_whole = False  # all rows are done
         self.is_broken = False  # the journal cannot be written any more
         self.uncommitted: list[_Row] = []  # done, and not on disk yet
+        self.put_off: list[_Row] = []  # another process works on them
+        self.others: set[int] = set()  # the numbers of those processes
         self.alike: dict[bytes, list[_Row]] = {}  # rows under way: those with the same key wait for them
         self.under_way = 0  # rows given to the threads and not done
         self.is_alone = False  # the next row waits until no other is under way
@@ -541,14 +551,56 @@ class _Run:
                 suspects += [row for row in chunk if row.is_suspect]
                 if not self.preferred.in_order:
                     chunk.sort(key=lambda row: -(row.seconds or 0.0))
-                for row in chunk:
-                    if not row.is_suspect:
-                        yield self._begun(row)
-            for row in suspects:  # last, so that one which kills the process again costs nothing but itself
-                self.is_alone = True
-                self._wait(lambda: not self.under_way)
-                self.is_alone = False
+                yield from self._claimed([row for row in chunk if not row.is_suspect])
+            yield from self._put_off_until_done()
+            # Suspects are last, so that one which kills the process again costs nothing but itself.
+            yield from self._claimed(suspects)
+            yield from self._put_off_until_done()
+
+    def _claimed(self, rows: Sequence[_Row], anew: bool = False) -> Generator[_Row, None, None]:
+        """Begin the rows that no other process works on; the others are put off. ``anew``: it is the second try."""
+        if self.journal is None:
+            for row in rows:
                 yield self._begun(row)
+            return
+        rest = iter(rows)
+        while block := list(islice(rest, CLAIMED)):
+            keys = [row.key for row in block if row.key is not None]
+            taken = self.journal.claims.take(keys)
+            for run in taken.orphaned:
+                self.journal.book.take_up(run)
+            is_news = taken.is_news or bool(taken.held) or anew
+            answers = self.journal.recall(keys) if is_news else {}
+            for row in block:
+                answer = answers.get(row.key) if row.key is not None else None
+                holder = taken.held.get(row.key) if row.key is not None else None
+                row.claim = row.key if holder is None else None
+                if answer is not None and answer.outcome is not None:
+                    self.bar.unexpect(row.seconds)
+                    self.ready.put(_Known(row, answer))
+                elif holder is not None:
+                    self.put_off.append(row)
+                    self.others.add(holder)
+                else:
+                    row.heard_parts = row.heard_parts if answer is None else answer.parts or {}
+                    if row.is_suspect:
+                        self.is_alone = True
+                        self._wait(lambda: not self.under_way)
+                        self.is_alone = False
+                    yield self._begun(row)
+
+    def _put_off_until_done(self) -> Generator[_Row, None, None]:
+        """Wait for the rows that other processes work on; those that they give up are begun here."""
+        is_told = False
+        while self.put_off and not self.stop.is_set():
+            rows, self.put_off, self.others = self.put_off, [], set()
+            yield from self._claimed(rows, anew=True)
+            if self.put_off and not is_told and self.bar.enabled:
+                is_told = True
+                those = f"another process ({', '.join(map(str, sorted(self.others)))})"
+                say(self.backend.name, f"{those} works on {len(self.put_off):,} of these rows: waiting for it")
+            if self.put_off:
+                self.stop.wait(LOOK_AGAIN)
 
     def _begun(self, row: _Row) -> _Row:
         with self.lock:
@@ -573,6 +625,7 @@ class _Run:
                     row.language = checked_language(self.backend, row.language)
         for row, content in zip(rows, journal.contents([row.source for row in rows], pool), strict=True):
             self._identify(row, content, journal)
+        journal.claims.look()
         return self._new(rows, journal)
 
     def _identify(self, row: _Row, content: Content | None, journal: Journal) -> None:
@@ -803,6 +856,8 @@ class _Run:
             handed_over.append(row)
             ready += self._same_as(row)
             self._tell(row)
+        if self.journal is not None:
+            self.journal.claims.release(row.claim for row in handed_over if row.claim is not None)
         return handed_over
 
     def _same_as(self, row: _Row) -> list[_Row]:
@@ -1047,5 +1102,12 @@ class _Run:
         for row in finished:
             self.unread[row.number] = row.outcome
             while following in self.unread:
-                yield self.unread.pop(following)
+                outcome = self.unread.pop(following)
+                self._pause(True)  # whoever iterates may never ask for the next
+                yield outcome
+                self._pause(False)
                 following += 1
+
+    def _pause(self, is_paused: bool) -> None:
+        if self.journal is not None:
+            self.journal.claims.is_paused = is_paused

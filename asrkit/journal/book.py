@@ -9,7 +9,7 @@ from threading import Lock
 
 from ..backends.ledger import SpentElsewhere
 from .payments import NO_ROW, Payments
-from .store import DOUBT, FORGET_INTENT, KEEP_INTENT, Journal, Operation
+from .store import DOUBT, DOUBT_RUN, FORGET_INTENT, KEEP_INTENT, Journal, Operation
 
 __all__ = ["RequestBook"]
 
@@ -32,11 +32,21 @@ class RequestBook:
         for intent in earlier:
             if intent.row is not None:
                 self.owed[intent.row] = self.owed.get(intent.row, 0.0) + (intent.dollars or 0.0)
+        self._taken_up: set[bytes] = set()  # requests of runs that died meanwhile; their payments are known
         self._rows: dict[int, tuple[object, bytes | None, int]] = {}  # clips with the rows that they are of
         self._open: dict[bytes, int] = {}  # requests on their way, with their clips
         self._answered: dict[int, list[bytes]] = {}
         self._operations: list[Operation] = []
         self._lock = Lock()
+
+    def take_up(self, run: int) -> None:
+        """A run has died while this one works: whatever it has asked for will never be answered."""
+        self.journal.write([(DOUBT_RUN, [(run,)])])
+        known = {*self.unsettled, *self._taken_up}
+        for intent in self.journal.intents(self.fingerprint):
+            if intent.is_doubtful and intent.run == run and intent.row is not None and intent.id not in known:
+                self._taken_up.add(intent.id)
+                self.owed[intent.row] = self.owed.get(intent.row, 0.0) + (intent.dollars or 0.0)
 
     def expect(self, clip: object, row: bytes | None, paid_as: int = NO_ROW) -> None:
         """Requests for this clip will be for this row: its key, and its number among the payments."""

@@ -21,6 +21,7 @@ from ..source import ArraySource, ByteSource, FileSource, Source
 from ..transcript import Transcript
 from . import store
 from .book import RequestBook
+from .claims import Claims
 from .keys import canonical, digest_of, question, row_key
 from .place import LIMIT, make, warn_of_network
 from .schema import Connect, connect
@@ -98,6 +99,7 @@ class Run:
         self._asked = sha256(canonical(asked).encode()).digest()
         self.number, self.fingerprint, self.attempts = journal.begin(backend.name, asked)
         self.book = RequestBook(journal, self.number, self.fingerprint, may_send_again=resend_unsettled)
+        self.claims = Claims(journal.folder, self.number)
         self._deaths = journal.deaths()
         self._lock = threading.Lock()
         self._operations: list[Operation] = []
@@ -308,11 +310,14 @@ class Run:
             if self.limit is not None:
                 self.journal.evict(self.limit, before=self.number)
         finally:
-            self.attempts.close()
-            self.journal.close()
+            self._close()
 
     def abandon(self) -> None:
         """The run is over, and nothing more can be written."""
+        self._close()
+
+    def _close(self) -> None:
+        self.claims.close()
         self.attempts.close()
         self.journal.close()
 

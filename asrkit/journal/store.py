@@ -45,6 +45,7 @@ FORGET_INTENT = "DELETE FROM intents WHERE id = ?"
 FORGET_INTENTS = "DELETE FROM intents WHERE row = ?"
 FORGET_DEATHS = "DELETE FROM deaths WHERE key = ?"
 FORGIVE = "UPDATE deaths SET alone = 0 WHERE key = ?"
+DOUBT_RUN = "UPDATE intents SET is_doubtful = 1 WHERE run = ?"
 DOUBT = "UPDATE intents SET is_doubtful = 1 WHERE id = ?"
 
 
@@ -84,6 +85,7 @@ class Intent:
         dollars: that it may have cost; None where no price is published.
         sent: when, in seconds since 1970.
         is_doubtful: nobody waits for its answer any more.
+        run: that has sent it.
     """
 
     id: bytes
@@ -93,6 +95,7 @@ class Intent:
     dollars: float | None
     sent: float
     is_doubtful: bool
+    run: int
 
 
 def mark_of(key: bytes, code: str | None, detail: str) -> int:
@@ -251,7 +254,7 @@ class Journal:
     def intents(self, fingerprint: int | None = None) -> list[Intent]:
         """Requests without an answer: on their way, or nobody knows."""
         statement = (
-            "SELECT intents.id, model, row, seconds, dollars, sent, is_doubtful FROM intents "
+            "SELECT intents.id, model, row, seconds, dollars, sent, is_doubtful, run FROM intents "
             "LEFT JOIN fingerprints ON fingerprints.id = fingerprint"
         )
         if fingerprint is not None:
