@@ -24,6 +24,7 @@ from .schema import Connect, Connection, connect, prepare
 __all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of"]
 
 Operation = tuple[str, Sequence[Sequence[Any]]]  # a statement, and the values of each time that it is run
+_connect = connect
 AT_ONCE = 500  # values in one query
 ROOM = 0.8  # of the limit: what is left when the oldest were removed
 
@@ -123,9 +124,17 @@ class Journal:
             self._connection: Connection = connect(str(path))
             try:
                 prepare(self._connection, str(path))
+                if connect is _connect and not any(self._is_as_long_as_it_says() for _ in range(3)):
+                    raise sqlite3.DatabaseError("the file ends in the middle of a page")
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _is_as_long_as_it_says(self) -> bool:
+        """SQLite takes a last page that is cut for one that ends in zeros; no only while another process shrinks it."""
+        [(pages,)] = self._connection.execute("PRAGMA page_count")
+        [(size,)] = self._connection.execute("PRAGMA page_size")
+        return self.path.stat().st_size >= int(pages * size)
 
     def __enter__(self) -> Self:
         return self
@@ -347,6 +356,7 @@ SAID: Mapping[int, tuple[str, str]] = {
 
 
 def _journal_error(path: Path, error: sqlite3.Error) -> JournalError:
-    number = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    ours = sqlite3.SQLITE_CORRUPT if type(error) is sqlite3.DatabaseError else 0
+    number = getattr(error, "sqlite_errorcode", ours) & 0xFF
     code, what = SAID.get(number, ("journal", "SQLite refuses"))
     return JournalError(f"journal {path}: {what} (SQLite: {error})", code=code)
