@@ -143,7 +143,7 @@ def warn_of_network(path: Path) -> None:
     if kind in NETWORK:
         warnings.warn(
             f"the journal {printable(path)} lies on a network file system ({kind}), whose locks and syncs may not keep "
-            "what they promise, and processes on other machines would do, and pay, the same rows again; name a file on a "
-            "local disk with journal=, or let one process at a time use it",
+            "what they promise, and processes on other machines would do, and pay, the same rows again; name a file on "
+            "a local disk with journal=, or let one process at a time use it",
             stacklevel=2,
         )
