@@ -61,7 +61,7 @@ LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
 STOP_SECONDS = 5.0  # that all threads which read may take to end; after a second Ctrl-C none is waited for
-CLAIMED = 16  # rows that are claimed together, just before they are worked on
+CLAIMED, CLAIMED_SECONDS = 64, 240.0  # rows, and audio in them, that are claimed together, just before they are read
 LOOK_AGAIN = 0.25  # seconds until rows that another process works on are looked for again
 QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
 
@@ -390,6 +390,20 @@ def say(name: str, text: str) -> None:
     tqdm.write(printable(f"{name}: {text}"), file=sys.stderr)
 
 
+def _blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Rows that are claimed together: others should not have to wait for much."""
+    block: list[_Row] = []
+    seconds = 0.0
+    for row in rows:
+        block.append(row)
+        seconds += row.seconds or 0.0
+        if len(block) >= CLAIMED or seconds >= CLAIMED_SECONDS:
+            yield block
+            block, seconds = [], 0.0
+    if block:
+        yield block
+
+
 def _size(part: _Part) -> int:
     """Samples, or as many as take the same memory."""
     audio = part.window.audio
@@ -563,8 +577,7 @@ class _Run:
             for row in rows:
                 yield self._begun(row)
             return
-        rest = iter(rows)
-        while block := list(islice(rest, CLAIMED)):
+        for block in _blocks(rows):
             keys = [row.key for row in block if row.key is not None]
             taken = self.journal.claims.take(keys)
             for run in taken.orphaned:
