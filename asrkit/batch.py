@@ -16,6 +16,8 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
 from .backends.base import Backend, Remote
@@ -24,9 +26,11 @@ from .errors import AsrkitError, BackendError, CostCapError, JournalError, Optio
 from .interrupts import Interrupts
 from .isolation import Workers, workers
 from .journal.keys import address_digest, digest_of, part_key
+from .journal.payments import NO_ROW, row_number
 from .journal.place import chosen
 from .journal.run import Answer, Content
 from .journal.run import Run as Journal
+from .printable import printable
 from .progress import Progress
 from .source import (
     ArraySource,
@@ -53,6 +57,9 @@ IDLE_SECONDS = 1.0  # that a batch waits for more clips: one that takes long to 
 LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for them, and it is but for the order
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
+STOP_SECONDS = 5.0  # that all threads which read may take to end; after a second Ctrl-C none is waited for
+CLAIMED, CLAIMED_SECONDS = 64, 240.0  # rows, and audio in them, that are claimed together, just before they are read
+LOOK_AGAIN = 0.25  # seconds until rows that another process works on are looked for again
 QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
 
 
@@ -220,6 +227,8 @@ def transcribe_cells(
         done,
         remember,
         recalled,
+        starts,
+        ends,
     )
     return run.interrupts.guarded(run.outcomes())
 
@@ -263,6 +272,7 @@ class _Row:
     address_key: bytes | None = None  # in the journal, of a URL, whose content is not known before it is fetched
     content: Content | None = None
     heard_parts: Mapping[bytes, Transcript] = field(default_factory=dict)  # by an earlier run
+    claim: bytes | None = None  # the key that other processes see claimed
     is_suspect: bool = False  # it was at work when a process died
     is_changed: bool = False  # since its digest was made
     is_kept: bool = False  # with the journal's next transaction it may be handed over
@@ -328,10 +338,20 @@ class _Paid:
 
     def begin(self, journal: Journal | None) -> None:
         """Before the first request."""
+        cap: float | None = getattr(getattr(self.backend, "ledger", None), "cap", None)
         if journal is None:
             self.backend.begin()
+            if self.enabled and cap is not None:
+                self._say(
+                    f"max_cost={money(cap)} counts what this object pays; without a journal nobody knows what earlier "
+                    "runs of this call have paid"
+                )
             return
         self.backend.begin(journal.book)
+        before: float = getattr(self.backend, "paid_before", 0.0)
+        if self.enabled and before:
+            of = "" if cap is None else f" of max_cost={money(cap)}"
+            self._say(f"{money(before)}{of} was paid before, by runs over these rows that did not finish")
         self.before = self.backend.spending  # what earlier runs may owe is not this one's
         if self.enabled and journal.book.count:
             owed = money(sum(journal.book.unsettled.values()))
@@ -357,9 +377,28 @@ class _Paid:
             self._say(str(spent))
 
     def _say(self, text: str) -> None:
-        from tqdm import tqdm
+        say(self.backend.name, text)
 
-        tqdm.write(f"{self.backend.name}: {text}", file=sys.stderr)
+
+def say(name: str, text: str) -> None:
+    """A line beside the bar."""
+    from tqdm import tqdm
+
+    tqdm.write(printable(f"{name}: {text}"), file=sys.stderr)
+
+
+def _blocks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Rows that are claimed together: others should not have to wait for much."""
+    block: list[_Row] = []
+    seconds = 0.0
+    for row in rows:
+        block.append(row)
+        seconds += row.seconds or 0.0
+        if len(block) >= CLAIMED or seconds >= CLAIMED_SECONDS:
+            yield block
+            block, seconds = [], 0.0
+    if block:
+        yield block
 
 
 def _size(part: _Part) -> int:
@@ -385,6 +424,8 @@ class _Run:
         done: Callable[[int, Outcome], None] | None,
         remember: Callable[[], Journal | None],
         recalled: Callable[[float], None] | None,
+        starts: Sequence[Any] | None,
+        ends: Sequence[Any] | None,
     ) -> None:
         self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
         self.count = count = len(cells)
@@ -410,8 +451,15 @@ class _Run:
         self.held_up = 0  # threads that wait for the consumer
         self.remember, self.recalled = remember, recalled
         self.journal: Journal | None = None
+        self.starts: Sequence[Any] = starts or [None] * count
+        self.ends: Sequence[Any] = ends or [None] * count
+        self.paid_as = np.zeros(0, np.int64)  # the rows' numbers among the payments
+        self.is_capped = False  # a row was not sent for want of money
+        self.is_whole = False  # all rows are done
         self.is_broken = False  # the journal cannot be written any more
         self.uncommitted: list[_Row] = []  # done, and not on disk yet
+        self.put_off: list[_Row] = []  # another process works on them
+        self.others: set[int] = set()  # the numbers of those processes
         self.alike: dict[bytes, list[_Row]] = {}  # rows under way: those with the same key wait for them
         self.under_way = 0  # rows given to the threads and not done
         self.is_alone = False  # the next row waits until no other is under way
@@ -421,6 +469,9 @@ class _Run:
     def outcomes(self) -> Generator[Outcome, None, None]:
         """In the order of the rows."""
         self.journal = self.remember()
+        if self.paid is not None and self.journal is not None:
+            self.paid_as = np.fromiter(map(row_number, self.cells, self.starts, self.ends), np.int64, self.count)
+            self.journal.book.payments.cover(self.paid_as)
         if self.paid is not None:
             self.paid.begin(self.journal)
         elif self.bar.enabled:
@@ -448,6 +499,7 @@ class _Run:
                 for thread in threads:
                     thread.start()
                 yield from self._in_order(self._finished(threads))
+            self.is_whole = not self.is_capped
         except (KeyboardInterrupt, GeneratorExit, AsrkitError) as stopped:
             self._stop_reading(threads)
             if isinstance(stopped, KeyboardInterrupt) and self.paid is not None:
@@ -469,7 +521,7 @@ class _Run:
                 self.callers.shutdown(wait=False, cancel_futures=True)
             try:
                 if self.journal is not None:
-                    self.journal.abandon() if self.is_broken else self.journal.end()
+                    self.journal.abandon() if self.is_broken else self.journal.end(is_whole=self.is_whole)
             finally:
                 if self.paid is not None:
                     self.paid.report()
@@ -478,9 +530,10 @@ class _Run:
         self.stop.set()
         with self.lock:
             self.lock.notify_all()
+        until = time.monotonic() + (STOP_SECONDS if self.interrupts.count < 2 else 0.0)
         for thread in threads:
             if thread.is_alive():
-                thread.join(timeout=5)
+                thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def _collect(self) -> list[_Row]:
         """Send nothing more, and wait for what is under way: it may be paid already. A further Ctrl-C leaves it."""
@@ -509,14 +562,55 @@ class _Run:
                 suspects += [row for row in chunk if row.is_suspect]
                 if not self.preferred.in_order:
                     chunk.sort(key=lambda row: -(row.seconds or 0.0))
-                for row in chunk:
-                    if not row.is_suspect:
-                        yield self._begun(row)
-            for row in suspects:  # last, so that one which kills the process again costs nothing but itself
-                self.is_alone = True
-                self._wait(lambda: not self.under_way)
-                self.is_alone = False
+                yield from self._claimed([row for row in chunk if not row.is_suspect])
+            yield from self._put_off_until_done()
+            # Suspects are last, so that one which kills the process again costs nothing but itself.
+            yield from self._claimed(suspects)
+            yield from self._put_off_until_done()
+
+    def _claimed(self, rows: Sequence[_Row], anew: bool = False) -> Generator[_Row, None, None]:
+        """Begin the rows that no other process works on; the others are put off. ``anew``: it is the second try."""
+        if self.journal is None:
+            for row in rows:
                 yield self._begun(row)
+            return
+        for block in _blocks(rows):
+            keys = [row.key for row in block if row.key is not None]
+            taken = self.journal.claims.take(keys)
+            for run in taken.orphaned:
+                self.journal.book.take_up(run)
+            is_news = taken.is_news or bool(taken.held) or anew
+            answers = self.journal.recall(keys) if is_news else {}
+            for row in block:
+                answer = answers.get(row.key) if row.key is not None else None
+                holder = taken.held.get(row.key) if row.key is not None else None
+                row.claim = row.key if holder is None else None
+                if answer is not None and answer.outcome is not None:
+                    self.bar.unexpect(row.seconds)
+                    self.ready.put(_Known(row, answer))
+                elif holder is not None:
+                    self.put_off.append(row)
+                    self.others.add(holder)
+                else:
+                    row.heard_parts = row.heard_parts if answer is None else answer.parts or {}
+                    if row.is_suspect:
+                        self.is_alone = True
+                        self._wait(lambda: not self.under_way)
+                        self.is_alone = False
+                    yield self._begun(row)
+
+    def _put_off_until_done(self) -> Generator[_Row, None, None]:
+        """Wait for the rows that other processes work on; those that they give up are begun here."""
+        is_told = False
+        while self.put_off and not self.stop.is_set():
+            rows, self.put_off, self.others = self.put_off, [], set()
+            yield from self._claimed(rows, anew=True)
+            if self.put_off and not is_told and self.bar.enabled:
+                is_told = True
+                those = f"another process ({', '.join(map(str, sorted(self.others)))})"
+                say(self.backend.name, f"{those} works on {len(self.put_off):,} of these rows: waiting for it")
+            if self.put_off:
+                self.stop.wait(LOOK_AGAIN)
 
     def _begun(self, row: _Row) -> _Row:
         with self.lock:
@@ -541,6 +635,7 @@ class _Run:
                     row.language = checked_language(self.backend, row.language)
         for row, content in zip(rows, journal.contents([row.source for row in rows], pool), strict=True):
             self._identify(row, content, journal)
+        journal.claims.look()
         return self._new(rows, journal)
 
     def _identify(self, row: _Row, content: Content | None, journal: Journal) -> None:
@@ -769,6 +864,8 @@ class _Run:
             handed_over.append(row)
             ready += self._same_as(row)
             self._tell(row)
+        if self.journal is not None:
+            self.journal.claims.release(row.claim for row in handed_over if row.claim is not None)
         return handed_over
 
     def _same_as(self, row: _Row) -> list[_Row]:
@@ -838,7 +935,8 @@ class _Run:
             return []
         if self.journal is not None:
             for part in wanted:
-                self.journal.book.expect(part.window.audio, part.row.key)
+                paid_as = NO_ROW if self.paid is None else int(self.paid_as[part.row.number])
+                self.journal.book.expect(part.window.audio, part.row.key, paid_as)
         if self.callers is None:
             size_before, began = self.batch_size, time.monotonic()
             transcripts = self._transcripts(wanted)
@@ -880,8 +978,9 @@ class _Run:
                 self.journal.book.done(part.window.audio)
             if row.is_done:
                 continue
-            if isinstance(heard, CostCapError) and heard.seconds_left < SHORTEST_PAID:
-                self.cap = heard
+            if isinstance(heard, CostCapError):
+                self.is_capped = True
+                self.cap = heard if heard.seconds_left < SHORTEST_PAID else self.cap
             if self.cap is not None and isinstance(heard, BackendError) and heard.code == NOT_REACHED.code:
                 heard = CostCapError(f"not sent: {self.cap}")  # it waited for its turn when the money was spent
             if isinstance(heard, AsrkitError):
@@ -1011,5 +1110,12 @@ class _Run:
         for row in finished:
             self.unread[row.number] = row.outcome
             while following in self.unread:
-                yield self.unread.pop(following)
+                outcome = self.unread.pop(following)
+                self._pause(True)  # whoever iterates may never ask for the next
+                yield outcome
+                self._pause(False)
                 following += 1
+
+    def _pause(self, is_paused: bool) -> None:
+        if self.journal is not None:
+            self.journal.claims.is_paused = is_paused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from .containers import AUDIO_ENDINGS
 from .errors import AsrkitError, BackendError, JournalError, OptionError
 from .evaluate import command as evaluate_command
 from .journal import command as journal_command
+from .printable import ForTerminal, printable
 from .scale import command as scale_command
 from .serve import command as serve_command
 
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit status: 0 all well, 1 some rows failed, 2 nothing could be done."""
     options = _parser().parse_args(arguments)
     try:
-        status: int = options.run(options)
+        with _safe_terminal():
+            status: int = options.run(options)
     except AsrkitError as error:
         print(f"asrkit: {error}", file=sys.stderr)
         return 2
@@ -42,9 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"asrkit: {stopped or 'stopped'}", file=sys.stderr)
         return 130
     if message := getattr(options, "stopped", None):
-        print(f"asrkit: {message}", file=sys.stderr)
+        print(f"asrkit: {printable(message)}", file=sys.stderr)
         return 130
     return status
+
+
+@contextlib.contextmanager
+def _safe_terminal() -> Iterator[None]:
+    """What is printed does nothing to a terminal; a file or a pipe gets it as it is."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    with contextlib.redirect_stdout(ForTerminal(sys.stdout)):
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -240,7 +253,8 @@ def _table(options: argparse.Namespace) -> pd.DataFrame:
     if tables and len(inputs) > 1:
         raise OptionError("give one table, or audio files and folders, not both")
     if not tables:
-        return pd.DataFrame({options.audio: [str(path) for path in _audio_files(options.inputs)]})
+        names = [str(path) for path in _audio_files(options.inputs)]
+        return pd.DataFrame({options.audio: pd.Series(names, dtype=object)})  # they need not be UTF-8
     return _read_table(tables[0], options.audio)
 
 
@@ -327,7 +341,7 @@ def _write_captions(cells: pd.Series[Any], rows: Iterator[Outcome], options: arg
             continue
         target = options.output / f"{Path(describe(cell)).stem}.{wanted}"
         if target.exists() and not options.overwrite:
-            print(f"asrkit: {target} is there already; pass --overwrite to replace it", file=sys.stderr)
+            print(f"asrkit: {printable(target)} is there already; pass --overwrite to replace it", file=sys.stderr)
             failed += 1
             continue
         target.write_text(text, encoding="utf-8")
@@ -345,11 +359,23 @@ def _write_table(table: pd.DataFrame, rows: Iterator[Outcome], options: argparse
         failed += _report(cell, row)
     result = table.copy()
     result[options.into], result[f"{options.into}_error"] = texts, errors
+    result = result.map(_as_utf8)
     if wanted == "parquet":
         result.to_parquet(options.output)
     else:
         result.to_csv(options.output or sys.stdout, index=False)
     return 1 if failed else 0
+
+
+def _as_utf8(value: object) -> object:
+    """A file's name that is no UTF-8 with its odd bytes escaped: no table could hold it."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return printable(value)
+    return value
 
 
 def _report(cell: object, row: Outcome) -> bool:
@@ -358,7 +384,7 @@ def _report(cell: object, row: Outcome) -> bool:
     if isinstance(row, Failure) and row is not NOT_REACHED:
         from tqdm import tqdm
 
-        tqdm.write(f"asrkit: {row}", file=sys.stderr)
+        tqdm.write(printable(f"asrkit: {row}"), file=sys.stderr)
     return isinstance(row, Failure)
 
 

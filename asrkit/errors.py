@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .printable import printable
+
 __all__ = [
     "AnswerError",
     "AsrkitError",
@@ -61,19 +63,20 @@ __all__ = [
 class AsrkitError(Exception):
     """Everything that asrkit raises on purpose.
 
-    ``code`` is a short word for tables and programs; the message is for people.
+    ``code`` is a short word for tables and programs; the message is for people. Whatever it quotes (a server, a file
+    name, an option), it is printable and bounded, see ``asrkit.printable``.
     """
 
     code = "error"
     partial: Any = None  # what was done before a run was stopped by it, in the shape that the call would have returned
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         if code is not None:
             self.code = code
 
     def __str__(self) -> str:
-        return str(self.args[0])  # also under KeyError, which would add quotes
+        return printable(self.args[0])  # also under KeyError, which would add quotes
 
 
 class ColumnError(AsrkitError, KeyError):
@@ -231,3 +234,6 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C; ``partial`` holds what was finished before it, in the shape that the call would have returned."""
 
     partial: Any = None
+
+    def __str__(self) -> str:
+        return printable(super().__str__())

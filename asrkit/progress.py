@@ -104,6 +104,11 @@ class Progress:
         self.failed += failed
         self.show()
 
+    def unexpect(self, seconds: float | None) -> None:
+        """A row that was looked at is being done by somebody else."""
+        self.planned -= seconds or 0.0
+        self.looked_at -= 1
+
     def forget(self, seconds: float) -> None:
         """This much of a row was heard by an earlier run."""
         self.planned -= seconds

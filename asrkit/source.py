@@ -23,6 +23,7 @@ from .allowance import Allowance
 from .deadline import call_within
 from .errors import SourceError
 from .local import open_regular, path_of_file_url
+from .printable import printable
 from .remote import IN_MEMORY, is_url, open_url, public_url
 from .web import allowance
 
@@ -180,15 +181,19 @@ def describe(cell: object) -> str:
     >>> describe(b"RIFF"), describe({"bytes": b"", "path": "a.wav"}), describe((np.zeros(3), 8_000))
     ('<4 bytes>', 'a.wav', '<array of shape (3,)>')
     """
+    return printable(_described(cell), 400)
+
+
+def _described(cell: object) -> str:
     match cell:
         case FileSource(path):
             return str(path)
         case UrlSource(url) | FetchedSource(url):
             return public_url(url)
         case ByteSource(data):
-            return describe(data)
+            return _described(data)
         case ArraySource(samples, rate):
-            return describe((samples, rate))
+            return _described((samples, rate))
     if isinstance(cell, str):
         shown = public_url(cell)
         return shown if len(shown) <= 300 else shown[:300] + "..."
@@ -197,7 +202,7 @@ def describe(cell: object) -> str:
     if isinstance(cell, bytes | bytearray | memoryview):
         return f"<{len(cell):,} bytes>"
     if isinstance(cell, Mapping) and cell.get("path"):
-        return describe(cell["path"])
+        return _described(cell["path"])
     inside: Any = (
         cell.get("array") if isinstance(cell, Mapping) else cell[0] if isinstance(cell, tuple) and cell else None
     )

@@ -323,10 +323,10 @@ def test_a_decoder_that_hangs_ends_as_soon_as_nobody_wants_the_clip():
     wanted = threading.Event()
     threading.Timer(0.5, wanted.set).start()
     with Workers(decoder="misbehaving:decode") as workers:
+        blocks = stream(marked(clip(), "hang"), isolate=workers, is_wanted=lambda: not wanted.is_set())
+        began = time.monotonic()
         with pytest.raises(DecodeError, match="nobody waits for it") as caught:
-            began = time.monotonic()
-            for _ in stream(marked(clip(), "hang"), isolate=workers, is_wanted=lambda: not wanted.is_set()):
-                pass
+            list(blocks)
 
     assert caught.value.code == "unwanted"
     assert time.monotonic() - began < 30  # the time limit of a decoder is over a minute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Protocol
 from ..cloudflare.prices import Price, money
 from ..errors import CostCapError, OptionError
 
-__all__ = ["Book", "Ledger", "Reservation", "Spending"]
+__all__ = ["Book", "Ledger", "Reservation", "Spending", "SpentElsewhere"]
 
 ROUNDING = 1e-12  # dollars: sums of floats are not exact
 
@@ -52,6 +53,14 @@ class Spending:
         return f"{money(self.dollars)} for {minutes}{doubt} (list price; a free allocation is not counted)"
 
 
+class SpentElsewhere(Exception):
+    """A request was not written down: other runs of the same call have paid ``dollars``, which leave no room for it."""
+
+    def __init__(self, dollars: float) -> None:
+        super().__init__(dollars)
+        self.dollars = dollars
+
+
 class Book(Protocol):
     """Where requests are written down before they are sent, so that no crash forgets what may have to be paid."""
 
@@ -63,11 +72,24 @@ class Book(Protocol):
     def unsettled(self) -> Mapping[bytes, float]:
         """Requests of earlier runs without an answer, and the dollars that they may have cost."""
 
-    def intend(self, clip: object, seconds: float, dollars: float | None) -> bytes:
-        """A request for a clip is about to be sent; when this returns, it is on disk."""
+    def open(self, payer: bytes) -> float:
+        """Dollars that others than ``payer`` have paid for the rows of this call, in runs that did not finish."""
 
-    def settle(self, intent: bytes) -> None:
-        """It was answered."""
+    def intend(self, clip: object, seconds: float, dollars: float | None, room: float | None = None) -> bytes:
+        """A request for a clip is about to be sent; when this returns, it is on disk.
+
+        Args:
+            clip: that is sent.
+            seconds: of audio.
+            dollars: that it may cost.
+            room: dollars that it and what others have paid for these rows may come to; None without limit.
+
+        Raises:
+            SpentElsewhere: they would come to more, so it must not be sent.
+        """
+
+    def settle(self, intent: bytes, *, is_free: bool = False) -> None:
+        """It was answered; ``is_free``: out of a cache, which is not billed."""
 
     def release(self, intent: bytes) -> None:
         """It was refused or never sent."""
@@ -92,6 +114,8 @@ class Ledger:
         price: of the model.
         cap: dollars that may be spent; None without limit.
 
+    ``payer`` names it among the payments in a book: what it has paid itself is not counted twice.
+
     Raises:
         OptionError: a cap on an unknown price, or one below zero.
 
@@ -114,20 +138,25 @@ class Ledger:
         if cap is not None and not cap >= 0:
             raise OptionError(f"expected max_cost in dollars, 0 or more, got {cap}")
         self.price, self.cap = price, cap
+        self.payer = os.urandom(16)
         self._spent = self._doubtful = self._reserved = self._seconds = 0.0
         self._requests = 0
         self._lock = threading.Lock()
         self._book: Book | None = None
         self._counted: set[bytes] = set()  # requests without an answer that are in the sum of the doubtful
 
-    def open(self, book: Book | None) -> None:
-        """Write every request into this book from now on; what is unsettled in it counts against the cap."""
+    def open(self, book: Book | None) -> float:
+        """Write every request into this book from now on; what is unsettled in it counts against the cap.
+
+        Gives the dollars that other runs of the same call have paid, which count against the cap too.
+        """
         with self._lock:
             self._book = book
             for intent, dollars in ({} if book is None else book.unsettled).items():
                 if intent not in self._counted:
                     self._counted.add(intent)
                     self._doubtful += dollars
+        return 0.0 if book is None else book.open(self.payer)
 
     @property
     def may_send_again(self) -> bool:
@@ -144,25 +173,33 @@ class Ledger:
         dollars = self.price.dollars(seconds) or 0.0
         with self._lock:
             taken = self._spent + self._doubtful + self._reserved
-            if self.cap is not None and taken + dollars > self.cap + ROUNDING:
-                error = CostCapError(
-                    f"not sent: {money(taken)} of max_cost={money(self.cap)} are spent or on their way, "
-                    f"{seconds:.1f} s of audio would cost {money(dollars)} more"
-                )
-                error.seconds_left = seconds * (self.cap - taken) / dollars
-                raise error
+            room = None if self.cap is None else self.cap + ROUNDING - taken
+            if room is not None and dollars > room:
+                raise self._no_room(seconds, dollars, taken)
             self._reserved += dollars
             self._requests += 1
             book = self._book
         if book is None:
             return Reservation(seconds, dollars)
         try:
-            return Reservation(seconds, dollars, book.intend(clip, seconds, self.price.dollars(seconds)))
-        except BaseException:
+            return Reservation(seconds, dollars, book.intend(clip, seconds, self.price.dollars(seconds), room))
+        except BaseException as error:
             with self._lock:
                 self._reserved -= dollars
                 self._requests -= 1
+            if isinstance(error, SpentElsewhere):
+                raise self._no_room(seconds, dollars, taken, error.dollars) from None
             raise
+
+    def _no_room(self, seconds: float, dollars: float, taken: float, elsewhere: float = 0.0) -> CostCapError:
+        assert self.cap is not None
+        by_others = f" ({money(elsewhere)} of it by other runs over these rows)" if elsewhere else ""
+        error = CostCapError(
+            f"not sent: {money(taken + elsewhere)} of max_cost={money(self.cap)} are spent or on their way{by_others}, "
+            f"{seconds:.1f} s of audio would cost {money(dollars)} more"
+        )
+        error.seconds_left = max(0.0, seconds * (self.cap - taken - elsewhere) / dollars)
+        return error
 
     def settle(self, reservation: Reservation, *, is_free: bool = False) -> float:
         """It was answered; gives what it cost."""
@@ -172,7 +209,7 @@ class Ledger:
             self._spent += dollars
             self._seconds += reservation.seconds
         if self._book is not None and reservation.intent is not None:
-            self._book.settle(reservation.intent)
+            self._book.settle(reservation.intent, is_free=is_free)
         return dollars
 
     def release(self, reservation: Reservation) -> float:

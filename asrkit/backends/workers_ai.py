@@ -32,12 +32,14 @@ from ..errors import (
     TimedOutError,
     UnavailableError,
 )
+from ..printable import printable
 from ..transcript import Transcript
 from ..upload import Upload
 from ..version import VERSION
 from .base import Preferences
 from .ledger import Book, Ledger, Spending
 from .traffic import RetryBudget, Stopped, Traffic, full_jitter
+from .wire import Wire, body_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,9 +56,11 @@ TRIES_UNANSWERED = 2  # of one that was sent and not answered: each may have bee
 LONGEST_CROWD = 600.0  # seconds that one clip waits for a full service
 LONGEST_RETRY_AFTER = 120.0  # seconds; a service that asks for more is left alone
 CONNECT_SECONDS, ANSWER_SECONDS, PER_SECOND = 10.0, 60.0, 0.5  # time-outs; the last for each second of audio
+SLOWEST = 125_000  # bytes a second that a line carries upwards; what takes longer has more time
 SHAPES = ("raw", "array", "base64")
 UNAUTHORIZED_AT_GATEWAY = 2009
-MAX_ANSWER = 64 * 2**20  # bytes
+QUOTED = 500  # characters of the service's own words in a message
+MAX_ANSWER, ANSWER_PER_SECOND = 4 * 2**20, 16 * 2**10  # bytes; fast speech with every detail has about 2 kB a second
 UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
 
 
@@ -78,12 +82,16 @@ class WorkersAI:
         metadata: up to five entries for the gateway's log.
         language: of all clips, where the model has the option.
         prompt: text that could have come before, where the model has the option.
-        max_cost: dollars at list price that are never passed, those of requests on their way counted.
+        max_cost: dollars at list price that are never passed, those of requests on their way counted. With a journal
+            this holds for a call and its repetitions together: what runs that were killed, stopped or capped have paid
+            for rows of this call, with this model and these options, counts until a run has done all of its rows.
+            Two processes that work on the same rows share it. Without a journal it holds for this object alone.
         per_minute: requests a minute that the account may make; asrkit keeps 5 % below. None: no limit.
         at_once: most requests at the same time; how many there are adapts to the service.
         longest: seconds of one request; longer recordings are cut at pauses.
         max_bytes: of one request.
-        timeout: seconds for an answer, and half a second more for each second of audio.
+        timeout: seconds for a whole exchange, from the name's address to the answer's last byte; half a second more
+            for each second of audio, and one for each 125 kB that are sent.
         shape: ``raw``, ``array`` or ``base64``, in place of the model's best.
         speech_gate: send nothing where nobody speaks. Off: what comes back is the service's own.
         transport: of httpx2, for tests.
@@ -143,6 +151,7 @@ class WorkersAI:
                 raise OptionError(f"expected {name} above 0 and of {least:,} at least, got {value}")
         self.speech_gate, self.longest, self.max_bytes, self.timeout = speech_gate, longest, max_bytes, timeout
         self.ledger = Ledger(price_of(model), max_cost)
+        self.paid_before = 0.0  # dollars, by earlier runs of the same call that did not finish
         if gateway is None and (gateway_token or cache_ttl or skip_cache or metadata):
             raise OptionError("gateway_token, cache_ttl, skip_cache and metadata are for a gateway; name one")
         through = Gateway(gateway, gateway_token, cache_ttl, skip_cache, metadata) if gateway else None
@@ -151,6 +160,7 @@ class WorkersAI:
         self.budget = RetryBudget()
         self._transport = transport
         self._client: httpx2.Client | None = None
+        self._wire = Wire()
         self._opening = threading.Lock()
 
     def __repr__(self) -> str:
@@ -219,7 +229,7 @@ class WorkersAI:
 
     def begin(self, book: Book | None = None) -> None:
         """See ``Remote``."""
-        self.ledger.open(book)
+        self.paid_before = self.ledger.open(book)
         self.traffic.resume()
         self.budget.reset()
 
@@ -230,7 +240,10 @@ class WorkersAI:
     def abandon(self) -> None:
         """See ``Remote``."""
         self.traffic.stop()
-        client, self._client = self._client, None
+        with self._opening:
+            client, wire = self._client, self._wire
+            self._client, self._wire = None, Wire()
+        wire.abort()  # first: the threads that wait for an answer let go of what the client closes
         if client is not None:
             client.close()
 
@@ -309,33 +322,28 @@ class WorkersAI:
     def _exchange(
         self, content: bytes, headers: Mapping[str, str], query: Mapping[str, str], duration: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body; a body that drips is given up in time."""
+        """Status, headers and body; given up in time, whatever the service does."""
         import httpx2
 
-        patience = self.timeout + PER_SECOND * duration
-        deadline = time.monotonic() + patience
-        timeout = httpx2.Timeout(patience, connect=CONNECT_SECONDS, pool=None)
-        with self._opened().stream(
-            "POST",
-            self.account.url(self.name),
-            content=content,
-            headers={**self.account.headers, **headers},
-            params=query,
-            timeout=timeout,
-        ) as response:
-            parts: list[bytes] = []
-            size = 0
-            for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > deadline:
-                    raise TimedOutError(f"{self.account.host} sent no whole answer in {patience:.0f} s")
-                if size > MAX_ANSWER:
-                    raise AnswerError(f"{self.account.host} answers with over {MAX_ANSWER:,} bytes", code="too-large")
-            return response.status_code, {**response.headers}, b"".join(parts)
+        patience = self.timeout + PER_SECOND * duration + len(content) / SLOWEST
+        most = MAX_ANSWER + int(ANSWER_PER_SECOND * duration)
+        client, wire = self._opened()
+        with (
+            wire.exchange(self.account.host, patience, most) as exchange,
+            client.stream(
+                "POST",
+                self.account.url(self.name),
+                content=content,
+                headers={**self.account.headers, **headers},
+                params=query,
+                timeout=httpx2.Timeout(patience, connect=min(CONNECT_SECONDS, patience)),
+            ) as response,
+        ):
+            body = body_of(response, exchange)
+            return response.status_code, {**response.headers}, body
 
-    def _opened(self) -> httpx2.Client:
-        """The connection pool that all threads share."""
+    def _opened(self) -> tuple[httpx2.Client, Wire]:
+        """The connection pool that all threads share, and what its sockets belong to."""
         import httpx2
 
         with self._opening:
@@ -344,10 +352,15 @@ class WorkersAI:
                 self._client = httpx2.Client(
                     transport=self._transport,
                     limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
-                    headers={"User-Agent": f"asrkit/{VERSION}", "Accept": "application/json"},
+                    headers={
+                        "User-Agent": f"asrkit/{VERSION}",
+                        "Accept": "application/json",
+                        "Accept-Encoding": "identity",  # so that nothing small unpacks to something huge
+                    },
                 )
+                self._wire.guard(self._client)
                 weakref.finalize(self, self._client.close)  # until then its connections serve the next run
-            return self._client
+            return self._client, self._wire
 
 
 class _Tries:
@@ -411,7 +424,7 @@ def _translated(host: str) -> Iterator[None]:
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
         raise ConnectionLostError(f"{host} cannot be reached ({_said(error)})", code="no-connection") from None
     except httpx2.TimeoutException as error:
-        raise TimedOutError(f"{host} did not answer in time ({type(error).__name__})") from None
+        raise TimedOutError(f"{host} did not answer in time ({_said(error)})") from None
     except httpx2.DecodingError as error:
         raise ConnectionLostError(f"{host} sent an answer that cannot be unpacked ({_said(error)})") from None
     except (httpx2.TransportError, httpx2.StreamError, RuntimeError) as error:
@@ -436,7 +449,7 @@ def _result(status: int, headers: Mapping[str, str], body: bytes, model: str) ->
         if status < 300 and answer.get("success", True) and isinstance(result, dict):
             return result
         told = _first_error(answer)
-        code, message = told.get("code", told.get("internalCode")), str(told.get("message") or "")
+        code, message = told.get("code", told.get("internalCode")), printable(told.get("message") or "", QUOTED)
         number = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else None
         if number is not None or status >= 400:
             raise _error(status, number, message, headers, model)

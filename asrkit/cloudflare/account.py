@@ -89,7 +89,10 @@ class Account:
     ) -> Account:
         """What is given, the rest from the environment."""
         url = (_clean(base_url) or _environment("CLOUDFLARE_BASE_URL") or API).rstrip("/")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # brackets without an address in them
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError(f"expected base_url such as {API}, got {url.rpartition('@')[2]!r}")
         is_local = parts.hostname.startswith(LOOPBACK)

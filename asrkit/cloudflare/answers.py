@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import AnswerError
+from ..printable import printable
 from ..transcript import Segment, Transcript, Word, ordered_flags, spaced
 from .models import Model
 
@@ -15,6 +16,7 @@ __all__ = ["transcript_of"]
 SENTENCE_ENDS = (".", "?", "!", "\u3002", "\uff1f", "\uff01", "\u0964")
 PAUSE = 1.0  # seconds without a word that end a segment
 UNHEARD = 0.9  # of the recording: what says that it heard less has lost the rest
+LONGEST_LANGUAGE = 40  # letters
 COMPRESSION_RATIO, LOG_PROBABILITY = 2.4, -1.0  # Whisper's thresholds, https://arxiv.org/abs/2212.04356, section 4.5
 
 
@@ -38,7 +40,7 @@ def transcript_of(model: Model, result: Mapping[str, Any], duration: float, lang
     if model.dialect == "deepgram" or ("results" in result and "text" not in result):
         return _deepgram(result, duration, language)
     if not isinstance(result.get("text"), str):
-        raise AnswerError(f"{model.name} answered without a text; its answer has {', '.join(result) or 'nothing'}")
+        raise AnswerError(f"{model.name} answered without a text; its answer has {_names(result)}")
     if model.dialect == "whisper":
         segments = _sentences(list(_words(result.get("words"), duration)))
         return _whole(result["text"], language, segments, duration)
@@ -61,7 +63,7 @@ def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> 
     heard = info.get("language")
     return _whole(
         result["text"],
-        heard if isinstance(heard, str) and heard else language,
+        _language(heard) or language,
         segments or _sentences(list(_words(result.get("words"), duration))),
         duration,
         confidence=confidence,
@@ -84,9 +86,9 @@ def _deepgram(result: Mapping[str, Any], duration: float, language: str | None) 
         if (probability := _number(best.get("confidence"))) and texts[-1]:
             sure.append(probability)
         heard = channel.get("detected_language")
-        language = heard if isinstance(heard, str) and heard else language
+        language = _language(heard) or language
     if not texts:
-        raise AnswerError(f"no channel with a transcript in the answer; it has {', '.join(result) or 'nothing'}")
+        raise AnswerError(f"no channel with a transcript in the answer; it has {_names(result)}")
     return _whole(
         "\n".join(text for text in texts if text),
         language,
@@ -166,6 +168,18 @@ def _sentences(words: Sequence[Word]) -> list[Segment]:
 
 def _listed(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _names(result: Mapping[str, Any]) -> str:
+    """What is in an answer, for a message."""
+    return printable(", ".join(result) or "nothing", 200)
+
+
+def _language(value: object) -> str | None:
+    """A language's code or name; None for what cannot be one."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_LANGUAGE or not value.isprintable():
+        return None
+    return value
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -26,8 +26,9 @@ try:
 except ImportError:  # Windows: nobody can be told dead there, so nobody is blamed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Attempts", "Dead", "acquit_all", "runs"]
+__all__ = ["HAS_LOCKS", "Attempts", "Dead", "acquit_all", "is_alive", "runs"]
 
+HAS_LOCKS: bool = fcntl is not None
 KEY_LETTERS = 64
 RECORD = KEY_LETTERS + 2  # hexadecimal key, how it was tried, end of line
 TOGETHER, ALONE = "+", "!"
@@ -162,6 +163,21 @@ def runs(folder: Path) -> tuple[list[Dead], set[int]]:
         finally:
             os.close(file)
     return dead, alive
+
+
+def is_alive(folder: Path, run: int) -> bool:
+    """Whether the process of a run lives."""
+    try:
+        file = os.open(folder / str(run), os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return False
+    try:
+        _lock(file)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return not HAS_LOCKS
 
 
 def _lines(file: int) -> list[bytes] | None:

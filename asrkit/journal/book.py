@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from threading import Lock
 
-from .store import DOUBT, FORGET_INTENT, KEEP_INTENT, Journal, Operation
+from ..backends.ledger import SpentElsewhere
+from .payments import NO_ROW, Payments
+from .store import DOUBT, DOUBT_RUN, FORGET_INTENT, KEEP_INTENT, Journal, Operation
 
 __all__ = ["RequestBook"]
 
@@ -25,34 +27,62 @@ class RequestBook:
         earlier = [intent for intent in journal.intents(fingerprint) if intent.is_doubtful]
         self.unsettled: Mapping[bytes, float] = {intent.id: intent.dollars or 0.0 for intent in earlier}
         self.count = len(earlier)
+        self.payments = Payments(journal, fingerprint, self.unsettled)
         self.owed: dict[bytes, float] = {}  # by row: what earlier requests for it may have cost
         for intent in earlier:
             if intent.row is not None:
                 self.owed[intent.row] = self.owed.get(intent.row, 0.0) + (intent.dollars or 0.0)
-        self._rows: dict[int, tuple[object, bytes | None]] = {}  # clips with the rows that they are of
+        self._taken_up: set[bytes] = set()  # requests of runs that died meanwhile; their payments are known
+        self._rows: dict[int, tuple[object, bytes | None, int]] = {}  # clips with the rows that they are of
         self._open: dict[bytes, int] = {}  # requests on their way, with their clips
         self._answered: dict[int, list[bytes]] = {}
         self._operations: list[Operation] = []
         self._lock = Lock()
 
-    def expect(self, clip: object, row: bytes | None) -> None:
-        """Requests for this clip will be for this row."""
-        with self._lock:
-            self._rows[id(clip)] = (clip, row)  # held, so that no other gets its identity
+    def take_up(self, run: int) -> None:
+        """A run has died while this one works: whatever it has asked for will never be answered."""
+        self.journal.write([(DOUBT_RUN, [(run,)])])
+        known = {*self.unsettled, *self._taken_up}
+        for intent in self.journal.intents(self.fingerprint):
+            if intent.is_doubtful and intent.run == run and intent.row is not None and intent.id not in known:
+                self._taken_up.add(intent.id)
+                self.owed[intent.row] = self.owed.get(intent.row, 0.0) + (intent.dollars or 0.0)
 
-    def intend(self, clip: object, seconds: float, dollars: float | None) -> bytes:
-        """A request is about to be sent; on disk when this returns."""
+    def expect(self, clip: object, row: bytes | None, paid_as: int = NO_ROW) -> None:
+        """Requests for this clip will be for this row: its key, and its number among the payments."""
+        with self._lock:
+            self._rows[id(clip)] = (clip, row, paid_as)  # held, so that no other gets its identity
+
+    def open(self, payer: bytes) -> float:
+        """See ``Book``."""
+        return self.payments.open(payer)
+
+    def intend(self, clip: object, seconds: float, dollars: float | None, room: float | None = None) -> bytes:
+        """A request is about to be sent; on disk when this returns.
+
+        Raises:
+            SpentElsewhere: other runs of this call have left no room for it.
+        """
         intent = os.urandom(16)
         with self._lock:
-            _, row = self._rows.get(id(clip), (None, None))
-        self.journal.write([(KEEP_INTENT, [(intent, self.run, self.fingerprint, row, seconds, dollars, time.time())])])
+            _, row, paid_as = self._rows.get(id(clip), (None, None, NO_ROW))
+        operations: list[Operation] = [
+            (KEEP_INTENT, [(intent, self.run, self.fingerprint, row, seconds, dollars, time.time())])
+        ]
+        if dollars:
+            operations.append(self.payments.operation(intent, paid_as, dollars))
+        is_room = None if room is None else lambda: self.payments.is_room(dollars or 0.0, room)
+        if not self.journal.write(operations, only_if=is_room):
+            raise SpentElsewhere(self.payments.elsewhere)
         with self._lock:
             self._open[intent] = id(clip)
         return intent
 
-    def settle(self, intent: bytes) -> None:
+    def settle(self, intent: bytes, *, is_free: bool = False) -> None:
         """It was answered; struck out when the answer is kept."""
         with self._lock:
+            if is_free:
+                self._operations.append(self.payments.refund(intent))
             clip = self._open.pop(intent, None)
             if clip is not None:
                 self._answered.setdefault(clip, []).append(intent)
@@ -61,7 +91,7 @@ class RequestBook:
         """It costs nothing."""
         with self._lock:
             self._open.pop(intent, None)
-            self._operations.append((FORGET_INTENT, [(intent,)]))
+            self._operations += [(FORGET_INTENT, [(intent,)]), self.payments.refund(intent)]
 
     def doubt(self, intent: bytes) -> None:
         """Nobody knows what came of it."""

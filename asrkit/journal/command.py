@@ -13,6 +13,7 @@ from typing import Any
 
 from ..cloudflare.prices import money
 from ..errors import JournalError, OptionError
+from ..printable import printable
 from ..weights import cache_folder
 from .attempts import runs
 from .place import NAME, OFF, VARIABLE
@@ -49,6 +50,12 @@ def add_command(commands: Any) -> None:
     )
     prune.set_defaults(run=_prune)
 
+    prune.add_argument(
+        "--paid",
+        action="store_true",
+        help="what runs that did not finish have paid: the max_cost of their repetitions counts it no more",
+    )
+
     verify = verbs.add_parser("verify", help="whether the file is whole, and every text is what was written")
     verify.set_defaults(run=_verify)
 
@@ -68,14 +75,16 @@ def _opened(options: argparse.Namespace) -> Journal:
 
 def _show(options: argparse.Namespace) -> int:
     with _opened(options) as journal:
-        print(f"{journal.path}: {_size(journal.bytes_used)}")
+        print(f"{printable(journal.path)}: {_size(journal.bytes_used)}")
         rows = journal.read(
             "SELECT model, count(*) - count(code), count(code), sum(cost), min(created), max(created) FROM results "
             "JOIN fingerprints ON fingerprints.id = results.fingerprint GROUP BY model ORDER BY 2 DESC"
         )
         for model, heard, failed, cost, first, last in rows:
             paid = "" if cost is None else f", {money(cost)}"
-            print(f"  {model}: {heard:,} texts, {failed:,} failures{paid}; {_day(first)} to {_day(last)}")
+            print(
+                f"  {printable(model, 200)}: {heard:,} texts, {failed:,} failures{paid}; {_day(first)} to {_day(last)}"
+            )
         if not rows:
             print("  no rows yet")
         for code, count in journal.read("SELECT code, count(*) FROM results WHERE code IS NOT NULL GROUP BY code"):
@@ -90,6 +99,9 @@ def _show(options: argparse.Namespace) -> int:
             print(f"  {unreadable:,} rows that could not be read were done again; they are in the table 'unreadable'")
         if deaths := journal.deaths():
             print(f"  {len(deaths):,} rows were at work when a process died; alone, {BLAMED_AFTER} times are a crash")
+        [(paid,)] = journal.read("SELECT sum(dollars) FROM payments")
+        if paid:
+            print(f"  paid by runs that did not finish: {money(paid)}; max_cost of their repetitions counts it")
         _show_intents(journal)
     return 0
 
@@ -105,7 +117,7 @@ def _show_intents(journal: Journal) -> None:
     print(f"  {len(unsettled):,} requests were never answered and may have been billed: {owed}")
     for intent in unsettled[:SHOWN]:
         cost = "price unknown" if intent.dollars is None else money(intent.dollars)
-        print(f"    {_day(intent.sent)}  {intent.model}, {intent.seconds:.1f} s of audio, {cost}")
+        print(f"    {_day(intent.sent)}  {printable(intent.model, 200)}, {intent.seconds:.1f} s of audio, {cost}")
     if len(unsettled) > SHOWN:
         print(f"    and {len(unsettled) - SHOWN:,} more")
 
@@ -177,8 +189,8 @@ def _line(key: Any, model: Any, asked: Any, code: Any, detail: Any, mark: Any, c
 
 
 def _prune(options: argparse.Namespace) -> int:
-    if not (options.max_size or options.failed or options.model or options.unsettled):
-        raise OptionError("say what is to go: --max-size, --failed, --model or --unsettled")
+    if not (options.max_size or options.failed or options.model or options.unsettled or options.paid):
+        raise OptionError("say what is to go: --max-size, --failed, --model, --unsettled or --paid")
     with _opened(options) as journal:
         [(before,)] = journal.read("SELECT count(*) FROM results")
         if options.failed:
@@ -188,11 +200,14 @@ def _prune(options: argparse.Namespace) -> int:
             journal.write([(f"DELETE FROM results WHERE {of_model}", [(options.model,)])])  # noqa: S608 - ours
         if options.unsettled:
             journal.write([("DELETE FROM intents WHERE is_doubtful", [()])])
+        if options.paid:
+            journal.write([("DELETE FROM payments", [()])])
         if options.max_size:
             journal.evict(_bytes(options.max_size))
         [(after,)] = journal.read("SELECT count(*) FROM results")
         journal.compact()
-        print(f"{journal.path}: {before - after:,} rows removed, {after:,} are left, {_size(journal.bytes_used)}")
+        left = f"{before - after:,} rows removed, {after:,} are left, {_size(journal.bytes_used)}"
+        print(f"{printable(journal.path)}: {left}")
     return 0
 
 
@@ -201,9 +216,9 @@ def _verify(options: argparse.Namespace) -> int:
         faults = journal.check()
         [(count,)] = journal.read("SELECT count(*) FROM results")
         if not faults:
-            print(f"{journal.path}: whole, {count:,} rows")
+            print(f"{printable(journal.path)}: whole, {count:,} rows")
             return 0
-        print(f"{journal.path}: {len(faults)} faults in {count:,} rows", file=sys.stderr)
+        print(f"{printable(journal.path)}: {len(faults)} faults in {count:,} rows", file=sys.stderr)
         for fault in faults[:SHOWN]:
             print(f"  {fault}", file=sys.stderr)
     return 1

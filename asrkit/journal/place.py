@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..errors import OptionError
+from ..printable import printable
 from ..regular import IrregularError, followed
 from ..weights import cache_folder
 from .keys import canonical
@@ -109,7 +110,8 @@ def warn_of_network(path: Path) -> None:
     kind = file_system(path, mounts)
     if kind in NETWORK:
         warnings.warn(
-            f"the journal {path} lies on a network file system ({kind}), whose locks and syncs may not keep what they "
-            "promise; name a file on a local disk with journal=, or let one process at a time use it",
+            f"the journal {printable(path)} lies on a network file system ({kind}), whose locks and syncs may not keep "
+            "what they promise, and processes on other machines would do, and pay, the same rows again; name a file on "
+            "a local disk with journal=, or let one process at a time use it",
             stacklevel=2,
         )

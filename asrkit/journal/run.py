@@ -16,10 +16,12 @@ from typing import Any, Self
 
 from ..backends.base import Backend
 from ..errors import AsrkitError, BackendError, DecodeError, SourceError
+from ..printable import printable
 from ..source import ArraySource, ByteSource, FileSource, Source
 from ..transcript import Transcript
 from . import store
 from .book import RequestBook
+from .claims import Claims
 from .keys import canonical, digest_of, question, row_key
 from .place import LIMIT, make, warn_of_network
 from .schema import Connect, connect
@@ -101,6 +103,7 @@ class Run:
         self._asked = sha256(canonical(asked).encode()).digest()
         self.number, self.fingerprint, self.attempts = journal.begin(backend.name, asked)
         self.book = RequestBook(journal, self.number, self.fingerprint, may_send_again=resend_unsettled)
+        self.claims = Claims(journal.folder, self.number)
         self._deaths = journal.deaths()
         self._lock = threading.Lock()
         self._operations: list[Operation] = []
@@ -204,9 +207,9 @@ class Run:
         if self.journal.damaged and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"{self.journal.path}: {len(self.journal.damaged):,} rows are not what was written, so they are done "
-                "again, and so are further ones that this run may find; what could not be read stays in the journal "
-                "(`asrkit journal show` counts it)",
+                f"{printable(self.journal.path)}: {len(self.journal.damaged):,} rows are not what was written, so they "
+                "are done again, and so are further ones that this run may find; what could not be read stays in the "
+                "journal (`asrkit journal show` counts it)",
                 stacklevel=2,
             )
 
@@ -318,19 +321,24 @@ class Run:
         if rows:
             self._committed = self._clock()
 
-    def end(self) -> None:
-        """The run is over, well or not: what was kept is committed, if it still can be."""
+    def end(self, *, is_whole: bool = False) -> None:
+        """The run is over: what was kept is committed, if it still can be. ``is_whole``: all of its rows are done."""
         try:
             self._queue(*self.book.close())
             self.commit()
+            if is_whole:
+                self.book.payments.close()
             if self.limit is not None:
                 self.journal.evict(self.limit, before=self.number)
         finally:
-            self.attempts.close()
-            self.journal.close()
+            self._close()
 
     def abandon(self) -> None:
         """The run is over, and nothing more can be written."""
+        self._close()
+
+    def _close(self) -> None:
+        self.claims.close()
         self.attempts.close()
         self.journal.close()
 

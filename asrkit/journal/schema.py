@@ -54,6 +54,12 @@ MIGRATIONS: tuple[str, ...] = (
         key BLOB NOT NULL, fingerprint INTEGER, code TEXT, detail TEXT, mark INTEGER, created REAL, UNIQUE (key, detail)
     )
     """,
+    """
+    CREATE TABLE payments (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, fingerprint INTEGER NOT NULL,
+        row INTEGER NOT NULL, payer BLOB NOT NULL, dollars REAL NOT NULL
+    );
+    """,
 )
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -25,6 +25,7 @@ from .schema import Connect, Connection, connect, prepare
 __all__ = ["Intent", "Journal", "Kept", "Operation", "Stamp", "mark_of", "number"]
 
 Operation = tuple[str, Sequence[Sequence[Any]]]  # a statement, and the values of each time that it is run
+_connect = connect
 AT_ONCE = 500  # values in one query
 DIGEST_BYTES = 32
 ROOM = 0.8  # of the limit: what is left when the oldest were removed
@@ -53,6 +54,7 @@ FORGET_INTENT = "DELETE FROM intents WHERE id = ?"
 FORGET_INTENTS = "DELETE FROM intents WHERE row = ?"
 FORGET_DEATHS = "DELETE FROM deaths WHERE key = ?"
 FORGIVE = "UPDATE deaths SET alone = 0 WHERE key = ?"
+DOUBT_RUN = "UPDATE intents SET is_doubtful = 1 WHERE run = ?"
 DOUBT = "UPDATE intents SET is_doubtful = 1 WHERE id = ?"
 
 
@@ -98,6 +100,7 @@ class Intent:
         dollars: that it may have cost; None where no price is published.
         sent: when, in seconds since 1970.
         is_doubtful: nobody waits for its answer any more.
+        run: that has sent it.
     """
 
     id: bytes
@@ -107,6 +110,7 @@ class Intent:
     dollars: float | None
     sent: float
     is_doubtful: bool
+    run: int
 
 
 def mark_of(key: bytes, code: str | None, detail: str) -> int:
@@ -146,6 +150,8 @@ class Journal:
                 try:
                     self._recognised.check_same(path)
                     prepare(self._connection, str(path))
+                    if connect is _connect and not any(self._is_as_long_as_it_says() for _ in range(3)):
+                        raise sqlite3.DatabaseError("the file ends in the middle of a page")
                 except BaseException:
                     self._connection.close()
                     raise
@@ -153,6 +159,12 @@ class Journal:
             self._recognised.release()
             raise
         close_to_others(path)
+
+    def _is_as_long_as_it_says(self) -> bool:
+        """SQLite takes a last page that is cut for one that ends in zeros; no only while another process shrinks it."""
+        [(pages,)] = self._connection.execute("PRAGMA page_count")
+        [(size,)] = self._connection.execute("PRAGMA page_size")
+        return self.path.stat().st_size >= int(pages * size)
 
     def __enter__(self) -> Self:
         return self
@@ -173,15 +185,20 @@ class Journal:
         with self._lock, self._translated():
             return list(self._connection.execute(statement, values))
 
-    def write(self, operations: Iterable[Operation]) -> None:
+    def write(self, operations: Iterable[Operation], *, only_if: Callable[[], bool] | None = None) -> bool:
         """All of it is on disk when this returns, or none of it is there.
+
+        ``only_if`` is asked while no other process can write; where it says no, nothing is written, which is returned.
 
         Raises:
             JournalError: ``disk-full``, ``read-only``, ``busy``, ``damaged``.
         """
         with self.transaction():
+            if only_if is not None and not only_if():
+                return False
             for statement, values in operations:
                 list(self._connection.executemany(statement, values))
+        return True
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -284,7 +301,7 @@ class Journal:
     def intents(self, fingerprint: int | None = None) -> list[Intent]:
         """Requests without an answer: on their way, or nobody knows."""
         statement = (
-            "SELECT intents.id, model, row, seconds, dollars, sent, is_doubtful FROM intents "
+            "SELECT intents.id, model, row, seconds, dollars, sent, is_doubtful, run FROM intents "
             "LEFT JOIN fingerprints ON fingerprints.id = fingerprint"
         )
         if fingerprint is not None:
@@ -292,8 +309,10 @@ class Journal:
         else:
             rows = self.read(statement)
         return [
-            Intent(key, model, row, number(seconds) or 0.0, number(dollars), number(sent) or 0.0, bool(is_doubtful))
-            for key, model, row, seconds, dollars, sent, is_doubtful in rows
+            Intent(
+                key, model, row, number(seconds) or 0.0, number(dollars), number(sent) or 0.0, bool(is_doubtful), run
+            )
+            for key, model, row, seconds, dollars, sent, is_doubtful, run in rows
         ]
 
     # -- size ---------------------------------------------------------------------------------------------------
@@ -394,6 +413,7 @@ SAID: Mapping[int, tuple[str, str]] = {
 
 
 def _journal_error(path: Path, error: sqlite3.Error) -> JournalError:
-    number = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    ours = sqlite3.SQLITE_CORRUPT if type(error) is sqlite3.DatabaseError else 0
+    number = getattr(error, "sqlite_errorcode", ours) & 0xFF
     code, what = SAID.get(number, ("journal", "SQLite refuses"))
     return JournalError(f"journal {path}: {what} (SQLite: {error})", code=code)

@@ -82,7 +82,8 @@ def transcribe_files(
         progress: show a bar.
         shard_hours: of audio in a shard, where audio files are grouped.
         workers: on a cluster, how many; None takes one a GPU, or one for four CPUs.
-        options: for the model, see ``DataFrame.asr.transcribe``.
+        options: for the model, see ``DataFrame.asr.transcribe``. ``max_cost`` holds for one call; of what an earlier
+            one has paid, only the table counts that was under way when it stopped.
 
     Raises:
         OptionError: nothing was done; for one, ``out`` was made with other options, or holds other files with the

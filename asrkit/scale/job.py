@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import pickle
 import platform
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..backends import from_model
 from ..backends.base import Backend
+from ..backends.ledger import Ledger
 from ..errors import AsrkitError, OptionError
 from ..journal.keys import canonical
 from ..journal.place import chosen
@@ -74,6 +76,7 @@ class Job:
     folder: str = "."
     version: str = VERSION
     digest: str = ""
+    payer: bytes = field(default_factory=lambda: os.urandom(16))
 
     def backend(self) -> Backend:
         """What recognises, made anew.
@@ -84,7 +87,10 @@ class Job:
         model = self.model
         if callable(model) and not isinstance(model, Backend) and not hasattr(model, "feature_extractor"):
             model = model()
-        return from_model(model, **self.options)
+        backend = from_model(model, **self.options)
+        if isinstance(ledger := getattr(backend, "ledger", None), Ledger):
+            ledger.payer = self.payer  # workers of one call are one payer: the call itself adds up what they spend
+        return backend
 
     def asked(self, backend: Backend) -> dict[str, Any]:
         """Everything that was asked for and can change a row, in plain JSON.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ..printable import printable_json
 from .answers import Answer
 from .batcher import Batch
 
@@ -72,4 +73,4 @@ def log(**facts: object) -> None:
     """One line for one request."""
     if access.isEnabledFor(logging.INFO):
         known = {name: value for name, value in facts.items() if value is not None}
-        access.info(orjson.dumps({"time": round(time.time(), 3), **known}).decode())
+        access.info(printable_json(orjson.dumps({"time": round(time.time(), 3), **known}).decode()))
