@@ -19,6 +19,7 @@ import argparse
 import importlib.util
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -200,6 +201,7 @@ def main() -> int:
     parser.add_argument("--without-token", action="store_true", help="attackers lack the token that is required")
     parser.add_argument("--list", action="store_true", help="the names of all attacks")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     if options.list:
         stops = [f"stop-{name}" for name in attack_stop.PRESENT]
         print("\n".join([*all_attacks(), *(f"{name}-without-token" for name in WITHOUT_TOKEN), *stops, "soak"]))

