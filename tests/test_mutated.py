@@ -8,12 +8,12 @@ import sys
 import threading
 from collections import Counter
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import odd_audio
 import pytest
 from misbehaving import marked
-from odd_audio import wav
 
 from asrkit import audio
 from asrkit.errors import DecodeError, SourceError
@@ -105,27 +105,28 @@ def outcome(work) -> str:
     return "sound"
 
 
-def test_each_damaged_file_is_sound_or_an_error_with_a_code(originals, capfd):
-    """In threads, as a run decodes."""
+def test_each_damaged_file_is_sound_or_an_error_with_a_code(originals, tmp_path, capfd):
+    """In threads, as a run decodes; from the disk, where a position before the file is an error of the system's."""
     draw = np.random.default_rng(SEED)
     files = [mutated(originals[number % len(originals)], draw) for number in range(FILES)]
     outcomes: Counter[str] = Counter()
     strange: list[str] = []
 
-    def decode(part: list[bytes]) -> None:
+    def decode(part: list[bytes], path: Path) -> None:
+        ways = (
+            lambda: audio.load(path),
+            lambda: audio.probe(path),
+            lambda: list(audio.stream(path, start=0.05, end=0.1, block_seconds=0.02)),
+        )
         for number, data in enumerate(part):
-            ways = (
-                lambda data=data: audio.load(data),
-                lambda data=data: audio.probe(data),
-                lambda data=data: list(audio.stream(data, start=0.05, end=0.1, block_seconds=0.02)),
-            )
+            path.write_bytes(data)
             for work in ways if number % 4 == 0 else ways[:1]:
                 try:
                     outcomes[outcome(work)] += 1
                 except Exception as error:
                     strange.append(f"{type(error).__name__}: {error} ({data[:16]!r})")
 
-    threads = [threading.Thread(target=decode, args=(files[part::2],)) for part in range(2)]
+    threads = [threading.Thread(target=decode, args=(files[part::2], tmp_path / f"{part}")) for part in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -214,10 +215,12 @@ def test_nonsense_of_a_worker_about_headers_has_a_code(told):
     assert caught.value.code == "decoder-invalid"
 
 
-@pytest.mark.parametrize("start", [0.0, 1e8, 1e18, 1e300])
-@pytest.mark.parametrize("cell", [wav(), (np.zeros(8_000), 16_000)], ids=["file", "array"])
-def test_a_start_beyond_all_sound_is_an_empty_stretch(start, cell):
-    assert outcome(lambda: audio.load(cell, start=start, end=start * 2 + 1e300)) == ("empty" if start else "sound")
+@pytest.mark.parametrize("start", [1e8, 1e18, 1e305])
+@pytest.mark.parametrize("is_array", [False, True])
+def test_a_start_beyond_all_sound_is_an_empty_stretch(start, is_array):
+    cell = (np.zeros(8_000), 16_000) if is_array else odd_audio.encode(".flac")
+
+    assert outcome(lambda: audio.load(cell, start=start)) == "empty"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on memory is Linux's")
