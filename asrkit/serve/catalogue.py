@@ -175,10 +175,10 @@ def _prompted(served: Served, prompt: str) -> Served:
 
 
 def target_name(target: object) -> str:
-    """What people call it. Names of folders may hold bytes that are no text, which JSON and the counters cannot say.
+    """What people call it, in one line of text: names of folders may hold line breaks, and bytes that are no text.
 
     >>> target_name("models/k\\udcfcche")
     'models/k?che'
     """
     name = target if isinstance(target, str) else str(getattr(target, "name", type(target).__name__))
-    return name.encode(errors="replace").decode().strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in name).strip()
