@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import av
 import numpy as np
@@ -22,7 +23,7 @@ from asrkit.audio import Audio, stream
 from asrkit.backends.base import Preferences
 from asrkit.cloudflare.models import MODELS
 from asrkit.errors import DecodeError
-from asrkit.isolation import Workers
+from asrkit.isolation import Limits, Workers
 from asrkit.serve import Settings
 from asrkit.serve.answers import Refusal, refused
 from asrkit.serve.catalogue import Wish
@@ -218,12 +219,14 @@ def test_a_reference_is_kept_only_if_it_is_short(reference):
     assert "'/requests/1/external_reference' is larger than the 2000 bytes" in answer.message
 
 
-@pytest.mark.parametrize("reference", ["job-7", 10**30, None, {"a": [1, 2.5]}, "ü" * 900], ids=repr)
+@pytest.mark.parametrize(
+    "reference", ["job-7", 1e30, 12, None, {"a": [1, 2.5]}, "ü" * 900], ids=lambda own: repr(own)[:9]
+)
 def test_a_short_reference_comes_back_as_it_was(reference):
     with asrkit.serve.background(Settings(model="canned:hi", port=0)) as server:
         number = queued(server, [{"audio": "", "external_reference": reference}]).result["request_id"]
 
-        assert fetched(server, TURBO, number)["responses"][0]["external_reference"] == pytest.approx(reference)
+        assert fetched(server, TURBO, number)["responses"][0]["external_reference"] == reference
 
 
 def test_what_a_client_sent_is_repeated_in_part_only():
@@ -312,9 +315,9 @@ def test_a_file_of_more_samples_than_its_length_is_worth_is_refused():
 @pytest.mark.parametrize("isolate", [False, True])
 @pytest.mark.parametrize("samples", [0, 100, 48_000, 10**9])
 def test_the_decoder_counts_for_itself_whatever_a_header_says(isolate, samples):
+    blocks = stream(flac_that_says(samples, 48_000), max_values=100_000, isolate=isolate)
     with pytest.raises(DecodeError, match="the limit is 100,000") as caught:
-        for _ in stream(flac_that_says(samples, 48_000), max_values=100_000, isolate=isolate):
-            pass
+        list(blocks)
 
     assert caught.value.code == "too-large"
 
@@ -322,20 +325,19 @@ def test_the_decoder_counts_for_itself_whatever_a_header_says(isolate, samples):
 def test_a_decoder_that_hangs_ends_as_soon_as_nobody_wants_the_clip():
     wanted = threading.Event()
     threading.Timer(0.5, wanted.set).start()
-    with Workers(decoder="misbehaving:decode") as workers:
+    with Workers(Limits(seconds=600), "misbehaving:decode") as workers:
         blocks = stream(marked(clip(), "hang"), isolate=workers, is_wanted=lambda: not wanted.is_set())
-        began = time.monotonic()
         with pytest.raises(DecodeError, match="nobody waits for it") as caught:
-            list(blocks)
+            next(blocks)
 
     assert caught.value.code == "unwanted"
-    assert time.monotonic() - began < 30  # the time limit of a decoder is over a minute
 
 
 def test_who_leaves_ends_the_decoding_of_the_own_file():
     with asrkit.serve.background(Settings(model="canned:hi", port=0)) as server:
         recogniser = server.service.recogniser
-        recogniser._isolate = Workers(decoder="misbehaving:decode")
+        recogniser._isolate.close()
+        recogniser._isolate = Workers(Limits(seconds=600), "misbehaving:decode")
         client = post_without_waiting(server, marked(clip(), "hang"))
         until(lambda: recogniser._decoders._busy == 1)
         client.close()
@@ -570,17 +572,21 @@ def test_the_prompt_is_dropped_at_the_second_try_and_no_prompt_is_kept(monkeypat
         return real(model, states, prompts, **options)
 
     monkeypatch.setattr(decoding, "decode", watched)
-    monkeypatch.setattr(asrkit.Whisper, "_fails", lambda self, window: len(lengths) < 3)
+    monkeypatch.setattr(asrkit.Whisper, "_fails", lambda self, window: len(lengths) < 2)
     settings = Settings(model="openai/whisper-tiny.en", port=0, precision="float32")
+    samples, rate = soundfile.read(Path(__file__).parent.parent / "datasets" / "demo" / "clips" / "01-weather.flac")
+    speech = io.BytesIO()
+    soundfile.write(speech, samples[: 2 * rate], rate, format="WAV")
     with asrkit.serve.background(settings) as server:
         lengths.clear()
         kept = len(server.service.catalogue._served)
-        for number in range(3):
+        for number in range(2):
             lengths.clear()
             prompt = f"A story of Avonlea, number {number}. " * 40
-            assert ask(server, f"{RUN}/{TURBO}", as_base64(clip(), initial_prompt=prompt)).status == 200
+            assert ask(server, f"{RUN}/{TURBO}", as_base64(speech.getvalue(), initial_prompt=prompt)).status == 200
             assert lengths[0] > 200
-            assert lengths[1] < 10
+            assert lengths[1:]
+            assert max(lengths[1:]) < 10
 
         assert len(server.service.catalogue._served) == kept
 

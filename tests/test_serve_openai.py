@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import json
+import logging
+from urllib.parse import quote
 
 import pytest
-from test_serve import TOKEN, TURBO, WHISPER, Timed, ask, clip, pitch_of
+from test_serve import TOKEN, TURBO, WHISPER, Timed, ask, clip, pitch_of, settle
 
 import asrkit.serve
 from asrkit import Canned, Word
@@ -45,7 +48,19 @@ def transcribe(server, file=None, **fields):
     return ask(server, TRANSCRIPTIONS, form(clip() if file is None else file, **{"model": "whisper-1", **fields}), FORM)
 
 
-@pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-transcribe", "canned", WHISPER, TURBO])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "whisper-1",
+        "gpt-4o-transcribe",
+        "gpt-4o-mini-transcribe",
+        "gpt-4o-mini-transcribe-2025-12-15",
+        "gpt-4o-transcribe-diarize",
+        "canned",
+        WHISPER,
+        TURBO,
+    ],
+)
 def test_the_models_names_of_both_worlds_are_known(server, model):
     assert transcribe(server, model=model).json["text"] == "tone of 440"
 
@@ -181,3 +196,135 @@ def test_openais_client_works(timed):
     assert captions.startswith("WEBVTT")
     assert [word.word for word in whole.words] == ["Good", "day"]
     assert "whisper-1" in names
+
+
+# -- forms as clients send them ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        # the AI SDK, for gpt-4o-transcribe
+        {"model": "gpt-4o-transcribe", "response_format": "json", "timestamp_granularities[]": "segment"},
+        {"response_format": "text", "timestamp_granularities[]": ["word", "segment"]},
+        {"response_format": "srt", "timestamp_granularities": "word"},
+        {"include[]": "logprobs"},
+        {"chunking_strategy": "auto"},
+        {"chunking_strategy": '{"type": "server_vad"}'},
+        {"known_speaker_names[]": ["Anne", "Diana"], "known_speaker_references[]": "data:audio/wav;," + "A" * 400_000},
+        {"temperature": "0"},
+        {"temperature": "0.2"},
+        {"temperature": "1e-1"},
+        {"temperature": ""},
+        {"language": "en"},
+        {"language": "en-US"},
+        {"language": "German"},
+        {"language": "auto"},
+        {"language": ""},
+        {"stream": "false"},
+        {"user": "me", "metadata": "{}", "tomorrow": "something new", "": "no name"},
+        {"prompt": "x" * 99_000},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_has_no_effect_is_ignored(server, fields):
+    answer = transcribe(server, **fields)
+
+    assert answer.status == 200, answer.body
+    assert b"tone of 440" in answer.body
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_stream_of_events_ends_with_the_whole_text(timed, style):
+    answer = transcribe(timed, model="gpt-4o-transcribe", stream="true", response_format=style)
+
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.body.decode().split("\n\n") if line]
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "".join(event["delta"] for event in events[:-1]) == events[-1]["text"] == "Good day"
+    assert {event["type"] for event in events[:-1]} == {"transcript.text.delta"}
+    assert events[-1]["type"] == "transcript.text.done"
+    assert events[-1]["usage"] == {"type": "duration", "seconds": 1}
+
+
+def test_whisper_1_streams_nothing_as_at_openai(timed):
+    assert transcribe(timed, model="whisper-1", stream="true").json["text"] == "Good day"
+
+
+def test_openais_client_reads_the_stream(timed):
+    openai = pytest.importorskip("openai")
+    with contextlib.closing(openai.OpenAI(api_key="any", base_url=f"{timed.url}/v1", max_retries=0)) as client:
+        file = ("a.wav", clip(seconds=2))
+        events = list(client.audio.transcriptions.create(model="gpt-4o-transcribe", file=file, stream=True))
+
+    assert [event.type for event in events] == ["transcript.text.delta", "transcript.text.done"]
+    assert events[-1].text == "Good day"
+
+
+@pytest.mark.parametrize("field", ["model", "prompt", "language", "response_format", "temperature"])
+def test_a_field_that_is_no_text_at_all_is_refused(server, field):
+    answer = transcribe(server, **{field: "x" * 200_000})
+
+    assert answer.status == 400
+    assert answer.json["error"]["param"] == field
+    assert len(answer.body) < 2_000
+
+
+NAMES = [
+    "org/model name",
+    "модель-语音",
+    'quotes " and \\ backslashes',
+    "two\nlines",
+    "a{b}c",
+    "100%",
+    "question?mark#hash",
+    "../up",
+    "<b>bold</b>",
+    "k\udcfcche",
+    "-",
+    "x" * 900,
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_model_may_have_any_name(name, caplog):
+    backend = Canned(pitch_of, name=name)
+    with (
+        caplog.at_level(logging.INFO, "asrkit.serve.access"),
+        asrkit.serve.background(Settings(model=backend, port=0)) as server,
+    ):
+        listed = [model["id"] for model in ask(server, "/v1/models").json["data"]]
+        [own] = set(server.service.catalogue.table.values())
+        shown = ask(server, f"/v1/models/{quote(own, safe='')}").json
+        heard = transcribe(server, model=own).json
+        settle(server)
+        counters = ask(server, "/metrics")
+        pages = [ask(server, path).status for path in ("/docs", "/openapi.json", "/healthz")]
+
+    assert own in listed
+    assert shown["id"] == own
+    assert heard["text"] == "tone of 440"
+    assert counters.status == 200
+    assert pages == [200, 200, 200]
+    assert any(
+        json.loads(record.message)["model"] == own for record in caplog.records if "transcriptions" in record.message
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["whisper-9", "gpt-4o", "gpt-4o-transcribe-2025", "тест", "a/b c", "x" * 5_000, "../x"], ids=ascii
+)
+def test_a_model_that_is_not_served_is_404_and_is_not_counted_by_name(server, name):
+    answer = transcribe(server, model=name)
+
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
+    assert len(answer.body) < 2_000
+    assert f'model="{name}"' not in ask(server, "/metrics").body.decode()
+
+
+def test_a_served_name_of_openai_is_counted_under_a_short_list(server):
+    for day in ("2025-01-01", "2025-01-02"):
+        assert transcribe(server, model=f"gpt-4o-transcribe-{day}").status == 200
+
+    counters = ask(server, "/metrics").body.decode()
+    assert "2025-01" not in counters
+    assert 'model="openai"' in counters

@@ -176,18 +176,22 @@ def _prompted(served: Served, prompt: str) -> Served:
 
 
 def target_name(target: object) -> str:
-    """What clients may read about it: of a local folder its last part alone.
+    """What clients may read about it, in one line of text: of a local folder its last part alone.
 
-    Names of folders may hold bytes that are no text, which JSON and the counters cannot say.
+    Names of folders may hold line breaks, and bytes that are no text.
 
     >>> target_name("models/k\\udcfcche")
     'k?che'
     """
     if isinstance(target, str) and target.startswith(CANNED):
-        return target
-    return public_name(raw_name(target)).encode(errors="replace").decode().strip()
+        return _one_line(target)
+    return _one_line(public_name(raw_name(target)))
 
 
 def raw_name(target: object) -> str:
     """What the operator called it."""
     return target if isinstance(target, str) else str(getattr(target, "name", type(target).__name__))
+
+
+def _one_line(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name).strip()

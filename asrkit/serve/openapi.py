@@ -221,6 +221,7 @@ def _openai(task: str) -> dict[str, Any]:
         "prompt": {"type": "string", "description": "Text that could have come before."},
         "response_format": {"type": "string", "enum": list(FORMATS), "default": "json"},
         "temperature": {"type": "number", "minimum": 0, "maximum": 1, "description": "Accepted, without effect."},
+        "stream": {"type": "boolean", "description": "Server-sent events, for other models than whisper-1."},
     }
     if task == "transcribe":
         fields["language"] = {"type": "string", "description": "ISO 639-1; found out if not given."}

@@ -193,7 +193,7 @@ class Queue:
 
     def result(self, number: str) -> Any:
         """What is known of a batch, ready to be written as JSON; None of one that is not known."""
-        self._forget()
+        self._forget_old()
         batch = self._batches.get(number)
         if batch is None:
             return None
@@ -264,14 +264,23 @@ class Queue:
 
         ``more`` bytes are about to come.
         """
-        too_old = self._clock() - self.limits.seconds
+        self._forget_old()
         for number, batch in list(self._batches.items()):
-            is_over = self.kept_bytes + more > self.limits.results or len(self._batches) > self.limits.batches
-            if not (is_over or batch.added < too_old):
+            if self.kept_bytes + more <= self.limits.results and len(self._batches) <= self.limits.batches:
                 break
             if batch.is_done:
-                del self._batches[number]
-                self.kept_bytes -= batch.results_size
+                self._remove(number)
+
+    def _forget_old(self) -> None:
+        too_old = self._clock() - self.limits.seconds
+        for number, batch in list(self._batches.items()):
+            if batch.added >= too_old:
+                break
+            if batch.is_done:
+                self._remove(number)
+
+    def _remove(self, number: str) -> None:
+        self.kept_bytes -= self._batches.pop(number).results_size
 
 
 def _failure(refusal: Refusal) -> dict[str, Any]:
