@@ -34,8 +34,8 @@ RECORD = KEY_LETTERS + 2  # hexadecimal key, how it was tried, end of line
 TOGETHER, ALONE = "+", "!"
 FREE = b" " * (RECORD - 1) + b"\n"
 NUMBER = re.compile("[1-9][0-9]{0,17}")
-LINE = re.compile(rb"(?s)[0-9a-f]{64}[+!]| {65}|\0*")  # zeros: what a power cut leaves
-LINE_CUT = re.compile(rb"(?s)[0-9a-f]{0,64}[+!]?|[ \0]*")
+LINE = re.compile(rb"[0-9a-f]{64}[+!]| {65}")
+LINE_CUT = re.compile(rb"[0-9a-f]{1,64}[+!]?")
 LONGEST = 2**24  # bytes of notes; a run has some thousand rows at work
 CAREFUL = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -185,9 +185,12 @@ def _lines(file: int) -> list[bytes] | None:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         return None
     with os.fdopen(os.dup(file), "rb") as opened:
-        *lines, rest = opened.read(LONGEST + 1).split(b"\n")
-    is_ours = all(LINE.fullmatch(line) for line in lines) and (not rest or LINE_CUT.fullmatch(rest))
-    return [*lines, rest] if is_ours else None
+        data = opened.read(LONGEST + 1)
+    *lines, rest = data.split(b"\n")
+    has_known = any(LINE.fullmatch(line) for line in lines) or (not lines and LINE_CUT.fullmatch(rest))
+    # A power cut leaves zeros and other bytes of the disk, in lines that are as long as before.
+    has_shape = all(len(line) == RECORD - 1 or not line.strip(b"\0") for line in lines) and len(rest) < RECORD
+    return [*lines, rest] if not data or (has_known and has_shape) else None
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
