@@ -398,19 +398,24 @@ def _from_array(source: ArraySource, start: float, end: float | None, channel: i
 
 def _resample_whole(samples: Samples, rate: int) -> Samples:
     divisor = int(np.gcd(rate, SAMPLING_RATE))
-    if SAMPLING_RATE // divisor > 1_000:  # torchaudio's filter bank for 22,051 Hz would need gigabytes
+    # torchaudio's filter bank for 22,051 Hz would need gigabytes.
+    resampler = _torch_resampler(rate) if SAMPLING_RATE // divisor <= 1_000 else None
+    if resampler is None:
         frames = _Resampler(rate)
         return np.concatenate([*frames.push(samples), *frames.finish()])
     import torch
 
-    resampled: Samples = _torch_resampler(rate)(torch.from_numpy(samples)).numpy()
+    resampled: Samples = resampler(torch.from_numpy(samples)).numpy()
     return resampled
 
 
 @lru_cache(maxsize=16)
-def _torch_resampler(rate: int) -> torch.nn.Module:
-    from torchaudio.transforms import Resample
-
+def _torch_resampler(rate: int) -> torch.nn.Module | None:
+    """torchaudio's, or None where it does not import: a release of it fits some releases of torch only."""
+    try:
+        from torchaudio.transforms import Resample
+    except (ImportError, OSError):
+        return None
     resampler: torch.nn.Module = Resample(rate, SAMPLING_RATE)
     return resampler
 
