@@ -240,7 +240,6 @@ def mel(samples: Samples) -> np.ndarray[Any, np.dtype[np.uint8]]:
     A column is 10 ms wide, or wider in a longer sound.
     """
     import torch
-    from transformers.audio_utils import mel_filter_bank
 
     if len(samples) == 0:
         raise OptionError("there is no spectrogram of no sound")
@@ -249,10 +248,24 @@ def mel(samples: Samples) -> np.ndarray[Any, np.dtype[np.uint8]]:
     size = max(512, window)
     padded = torch.from_numpy(np.pad(samples, (0, max(0, size - len(samples)))))
     spectrum = torch.stft(padded, size, hop, window, torch.hann_window(window), return_complex=True)
-    filters = mel_filter_bank(size // 2 + 1, MELS, 20.0, 8_000.0, SAMPLING_RATE, mel_scale="htk")
-    power = filters.T @ spectrum.abs().square().numpy()
+    power = _mel_filters(size // 2 + 1) @ spectrum.abs().square().numpy()
     loud = 10.0 * np.log10(np.maximum(power, 1e-10))
     shades: np.ndarray[Any, np.dtype[np.uint8]] = np.clip(
         255.0 * (1.0 + (loud - loud.max()) / MEL_RANGE), 0.0, 255.0
     ).astype(np.uint8)
     return shades
+
+
+def _mel_filters(bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Triangles from 20 Hz to 8 kHz on HTK's mel scale, 2595 log10(1 + f / 700); shape ``(80, bins)``.
+
+    Those of torchaudio's ``melscale_fbanks``, which imports only beside the releases of torch that it was built for.
+    """
+    ends = 2_595.0 * np.log10(1.0 + np.array([20.0, 8_000.0]) / 700.0)
+    edges = 700.0 * (10.0 ** (np.linspace(*ends, MELS + 2) / 2_595.0) - 1.0)
+    hertz = np.linspace(0.0, SAMPLING_RATE / 2, bins)
+    widths = np.diff(edges)[:, None]
+    rising = (hertz - edges[:-2, None]) / widths[:-1]
+    falling = (edges[2:, None] - hertz) / widths[1:]
+    filters: np.ndarray[Any, np.dtype[np.float64]] = np.maximum(0.0, np.minimum(rising, falling))
+    return filters
