@@ -261,8 +261,8 @@ def _mel_filters(bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     Those of torchaudio's ``melscale_fbanks``, which imports only beside the releases of torch that it was built for.
     """
-    ends = 2_595.0 * np.log10(1.0 + np.array([20.0, 8_000.0]) / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(*ends, MELS + 2) / 2_595.0) - 1.0)
+    low, high = (2_595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (20.0, 8_000.0))
+    edges = 700.0 * (10.0 ** (np.linspace(low, high, MELS + 2) / 2_595.0) - 1.0)
     hertz = np.linspace(0.0, SAMPLING_RATE / 2, bins)
     widths = np.diff(edges)[:, None]
     rising = (hertz - edges[:-2, None]) / widths[:-1]
