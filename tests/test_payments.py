@@ -232,7 +232,7 @@ notes.touch()
 
 def hear():
     file = os.open(notes, os.O_WRONLY | os.O_APPEND)
-    model = asrkit.WorkersAI(base_url=url + "/client/v4", per_minute=None, at_once=4, max_cost=cap)
+    model = asrkit.WorkersAI(base_url=url + "/client/v4", per_minute=None, at_once=1, max_cost=cap)
     rows = []
     send = model._exchange
     def noted(*args):
@@ -251,7 +251,7 @@ def child():
 
 draw = random.Random(seed)
 for _ in range(kills):
-    enough = notes.stat().st_size // 5 + draw.randint(0, 6)
+    enough = notes.stat().st_size // 5 + draw.randint(2, 9)
     children = [child() for _ in range(together)]
     limit = time.monotonic() + 20
     while notes.stat().st_size // 5 < enough and time.monotonic() < limit:
