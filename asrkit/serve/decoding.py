@@ -20,6 +20,7 @@ from .decoders import Reservation
 
 __all__ = ["Decoding", "Sound"]
 
+GROWTH = 1.03  # by which an array for more and more sound is larger than what is in it
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -102,7 +103,7 @@ def _joined(blocks: Iterable[Audio]) -> Samples:
         else:
             if length + len(block.samples) > len(whole):
                 whole = whole if whole.flags.owndata else whole.copy()
-                whole.resize(int(1.5 * (length + len(block.samples))), refcheck=False)
+                whole.resize(int(GROWTH * (length + len(block.samples))), refcheck=False)  # fills with zeros
             whole[length : length + len(block.samples)] = block.samples
         length += len(block.samples)
     return whole[:length]

@@ -26,7 +26,7 @@ __all__ = ["Body", "Service"]
 
 T = TypeVar("T")
 LONGEST_PAUSE = 30  # seconds that a client is asked to wait
-BODIES = 3  # of the largest size that may be in memory at once
+BODIES = 2  # of the largest size that may be in memory at once
 
 
 @dataclass(slots=True, eq=False)
