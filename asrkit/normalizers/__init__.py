@@ -13,6 +13,9 @@ version of its normalizer.
 ===================  ==========================================================================================
 
 Ours and ``basic`` leave a text that is normalised already as it is; Whisper's do not.
+
+A name with a version after it asks for that version: ``english-1`` and ``multilingual-1`` give the texts, and so the
+scores, of asrkit 0.1.0. They record themselves as those scores did, as ``english`` and version ``1``.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from .compounds import merge_compounds
 from .english import English
 from .multilingual import Multilingual
 from .plain import Basic, Unchanged
+from .version_1 import English as English1
+from .version_1 import Multilingual as Multilingual1
 from .whisper import WhisperBasic, WhisperEnglish
 
 __all__ = [
@@ -51,15 +56,22 @@ _BUILT: dict[str, Callable[[str | None], Normalizer]] = {
     "whisper-english": lambda language: WhisperEnglish(),
 }
 NAMES: tuple[str, ...] = tuple(_BUILT)
+_VERSIONS: dict[str, Callable[[str | None], Normalizer]] = {
+    "english-1": lambda language: English1(),
+    "english-2": lambda language: English(),
+    "multilingual-1": Multilingual1,
+    "multilingual-2": Multilingual,
+}
 
 
 def find(normalizer: str | Callable[[str], str] | Normalizer = "auto", *, language: str | None = None) -> Normalizer:
     """The normalizer of a name, or a user's own.
 
     Args:
-        normalizer: one of ``NAMES``; ``auto``, which is ``english`` for English and ``multilingual`` for every other
-            language and where none is told; a function from text to text, recorded by its name and a digest of its
-            source; or anything with ``name`` and ``version`` that can be called.
+        normalizer: one of ``NAMES``, also with a version as in ``english-1``; ``auto``, which is ``english`` for
+            English and ``multilingual`` for every other language and where none is told; a function from text to
+            text, recorded by its name and a digest of its source; or anything with ``name`` and ``version`` that can
+            be called.
         language: code or name, such as ``en``, ``en-GB`` or ``english``.
 
     >>> find(language="en").name, find().name, find("multilingual", language="tr").name, find(str.lower).name
@@ -68,11 +80,15 @@ def find(normalizer: str | Callable[[str], str] | Normalizer = "auto", *, langua
     if isinstance(normalizer, str):
         if normalizer == "auto":
             normalizer = "english" if _is_english(language) else "multilingual"
-        if normalizer not in _BUILT:
-            near = difflib.get_close_matches(normalizer.lower(), ["auto", *NAMES], n=1)
+        known = _BUILT | _VERSIONS
+        if normalizer not in known:
+            near = difflib.get_close_matches(normalizer.lower(), ["auto", *known], n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise OptionError(f"no normalizer {normalizer!r}{meant}; there are auto, {', '.join(NAMES)}, or a function")
-        return _BUILT[normalizer](language)
+            raise OptionError(
+                f"no normalizer {normalizer!r}{meant}; there are auto, {', '.join(NAMES)}, the versions "
+                f"{', '.join(_VERSIONS)}, or a function"
+            )
+        return known[normalizer](language)
     if callable(normalizer):
         if isinstance(getattr(normalizer, "name", None), str) and isinstance(getattr(normalizer, "version", None), str):
             return normalizer  # type: ignore[return-value]  # it has the shape

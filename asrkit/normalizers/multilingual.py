@@ -44,7 +44,7 @@ class Multilingual:
     language: str | None = None
     harakat: bool = True
 
-    version = "1"
+    version = "2"
 
     @property
     def name(self) -> str:
