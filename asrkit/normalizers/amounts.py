@@ -77,7 +77,7 @@ class Amounts(Strings):
                 return [f"-{number[0]}", *number[1:]], after
             return [], place
         if said == "half" and self.at(place + 1) in ("a", "1") and self.is_multiplier(place + 2):
-            return [str(WORDS[self.at(place + 2)].value // 2)], place + 3
+            return self._counted(str(WORDS[self.at(place + 2)].value // 2), place + 3, plain=plain)
         start = place
         if said == "a":
             if not self.together(place + 1):
@@ -177,9 +177,9 @@ class Amounts(Strings):
             found = _CENTS.fullmatch(number[0])
             if found and (found[1] is None) == (base[0] == "£"):
                 return [priced(base[0], f"{base[1:]}.{(found[1] or found[2] or '0').zfill(2)}")], after
-        if ahead > place or not self.together(place) or self.at(place) not in WORDS:
+        if not self.together(place) or not self.together(ahead) or self.at(ahead) not in WORDS:
             return [base], place
-        value, after, suffix, _ = self.below_hundred(place)
+        value, after, suffix, _ = self.below_hundred(ahead)
         if 10 <= value < 100 and not suffix:
             said = self.at(after)
             if not self.together(after) or said in PRICE_FOLLOWED_BY:

@@ -222,7 +222,11 @@ _ENDINGS = ("s", "es")
 
 
 def _is_spoken(inside: str) -> bool:
-    return (len(inside) <= 2 and inside.isalpha()) or any(map(str.isdigit, inside))
+    is_short = len(inside) <= 2 and inside.isalpha()
+    return is_short or inside in _NUMERALS or any(map(str.isdigit, inside))
+
+
+_NUMERALS = frozenset(("iii", "vii", "viii", "xii", "xiii", "xiv", "xvi"))
 
 
 def settled(step: Callable[[str], str], text: str) -> str:

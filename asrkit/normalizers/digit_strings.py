@@ -19,6 +19,7 @@ __all__ = ["Strings"]
 _YEAR = re.compile("1[0-9]{3}|20[0-9]{2}")
 _MINUTE = re.compile("[0-5][0-9]")
 _SHARES = {("24", "7"), ("9", "11"), ("7", "11"), ("50", "50"), ("60", "40"), ("70", "30"), ("80", "20"), ("90", "10")}
+_QUARTERS = frozenset(("15", "30", "45"))
 _SENTENCE_END = frozenset(".!?")
 
 
@@ -113,35 +114,23 @@ class Strings(Cardinals):
 
     def _digits(self, pieces: list[_Piece]) -> tuple[str, int]:
         """A string of single digits, over the stops within it; only the first digit where there are but two."""
-        runs = [pieces]
-        while self.digit_at(runs[-1][-1].end):
-            following = self._pieces(runs[-1][-1].end, small=False)
-            if not all(piece.kind in "sox" for piece in following):
+        together = list(pieces)
+        length = _length(pieces)
+        is_listed = len(pieces) == 1  # one by one, each with a stop after it
+        while self.digit_at(together[-1].end):
+            following = self._pieces(together[-1].end, small=False)
+            more = _length(following)
+            if any(piece.kind not in "sox" for piece in following):
                 break
-            if not self._continues(runs, following):
+            is_sentence = not _SENTENCE_END.isdisjoint(self.stops[together[-1].end])
+            if not _continues(length, more, is_listed=is_listed, is_sentence=is_sentence):
                 break
-            runs.append(following)
-        together = [piece for run in runs for piece in run]
-        digits = "".join(piece.digits for piece in together)
-        if len(digits) < 3 and all(piece.kind == "s" for piece in together):
+            together += following
+            length += more
+            is_listed = is_listed and len(following) == 1
+        if length < 3 and all(piece.kind == "s" for piece in together):
             return pieces[0].digits, pieces[0].end
-        return digits, together[-1].end
-
-    def _continues(self, runs: list[list[_Piece]], following: list[_Piece]) -> bool:
-        """Whether the digits after a stop belong to the string before it.
-
-        ``four seven one, nine zero six`` and ``9, 1, 6, 9`` do; ``nine one one, two people`` does not. Wherever three
-        single digits would be left in a row they must, since nothing parts them in a normalised text.
-        """
-        length = sum(len(piece.digits) for run in runs for piece in run)
-        more = sum(len(piece.digits) for piece in following)
-        if length < 3 and more < 3:
-            return True
-        if length < 3:
-            return False
-        if more < 2:
-            return all(len(run) == 1 for run in runs)
-        return not (length >= 3 and more >= 3 and _SENTENCE_END & set(self.stops[runs[-1][-1].end]))
+        return "".join(piece.digits for piece in together), together[-1].end
 
     # Strings of larger pieces.
 
@@ -175,23 +164,38 @@ class Strings(Cardinals):
         if not _MINUTE.fullmatch(minutes) or not 0 < int(hour) < 24 or pieces[1].kind not in "to":
             return ""
         before, after = self.at(place - 1), self.at(pieces[-1].end)
+        if before in ("is", "was") and self.at(place - 2) in ("it", "time"):
+            before = "at"
         if int(hour) > 12:
             return f"{hour}:{minutes}" if before == "at" or after == "hours" else ""
         if after in CLOCK_AFTER or before in CLOCK_BEFORE:
             return f"{hour}:{minutes}"
-        if (
-            before in NUMBER_BEFORE
-            or after == "over"
-            or self.is_counted(pieces[-1].end)
-            or minutes[1] not in "05"
-            or minutes == "00"
-        ):
+        if before in NUMBER_BEFORE or after == "over" or self.is_counted(pieces[-1].end):
             return ""
-        return f"{hour}:{minutes}"
+        is_alone = place == 0 and pieces[-1].end == self.end
+        is_time = minutes in _QUARTERS or (is_alone and minutes[1] in "05" and minutes != "00")
+        return f"{hour}:{minutes}" if is_time else ""
 
     def is_counted(self, place: int) -> bool:
         """Whether what is there is counted: money, a unit, per cent."""
         raise NotImplementedError
+
+
+def _length(pieces: list[_Piece]) -> int:
+    return sum(len(piece.digits) for piece in pieces)
+
+
+def _continues(length: int, more: int, *, is_listed: bool, is_sentence: bool) -> bool:
+    """Whether digits after a stop belong to the string before it.
+
+    ``four seven one, nine zero six`` and ``9, 1, 6, 9`` do; ``nine one one, two people`` does not. Wherever three
+    single digits would be left in a row they must, since nothing parts them in a normalised text.
+    """
+    if length < 3:
+        return more < 3
+    if more < 2:
+        return is_listed
+    return more < 3 or not is_sentence
 
 
 def _date(pieces: list[_Piece]) -> str:

@@ -87,8 +87,9 @@ class English:
                             ``m``, ``bn`` on an amount are written out, ``M`` on any figure. ``three dollars fifty``
                             is an amount at an end or before a word like "for". ``pounds`` are money unless weighed.
     times of day            ``3:30`` for ``half past three`` and, for ``three thirty``, where the words around say so
-                            (``at``, ``pm``) or the minutes end in 0 or 5, but not after ``room``, ``flight`` and the
-                            like: there it is 330. ``5:00`` is ``5 o'clock``; before am and pm ``5``.
+                            (``at``, ``pm``), the minutes are 15, 30 or 45, or it is the whole text, but not after
+                            ``room``, ``flight`` and the like: there it is 330. ``5:00`` is ``5 o'clock``; before am
+                            and pm ``5``.
     dates                   ``july 4th`` for ``July 4``, ``4 July``, ``the fourth of July``; ``1994-02-11`` is
                             ``february 11th 1994``. ``4/5/2020`` can be two days and stays ``4 5 2020``.
     units                   In full after numbers, singular after 1: ``5 kilometers per hour``, ``20 degrees
@@ -195,9 +196,7 @@ def _roles(tokens: list[str]) -> int:
 # Rules read these beside a number or a letter, and where one is, nothing is read alone.
 _CAUTIOUS = words_of("a i o oh and half halves quarter dot per percent minus negative no th nd")
 _NEIGHBOURLY = (
-    words_of(
-        "st dr rd ln huh n't o'clock double triple point non anti pre multi pseudo semi mid sub inter ultra nil co"
-    )
+    words_of("st dr rd ln huh n't o'clock double triple point non anti pre multi pseudo semi nil co")
     | (COMPOUNDS.keys() - words_of("good day health"))  # common words: the second part tells
     | words_of("bye byes care")
     | SHORT

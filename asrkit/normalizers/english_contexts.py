@@ -133,6 +133,7 @@ BY_HAND = {
     "inc": "incorporated",
     "ltd": "limited",
     "vol": "volume",
+    "ww": "world war",
     "ch": "chapter",
     "mon": "monday",
     "tue": "tuesday",

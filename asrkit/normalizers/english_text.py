@@ -70,7 +70,8 @@ _TOKEN = re.compile(
     )
     | (?P<initials> (?<!{_WORD})(?<!')(?:[a-z](?:\.[a-z])+|ph\.d)(?:\.(?!{_WORD}))?(?:'?s)?(?!{_WORD}) )
     | (?P<other> {_WORD}+(?:'{_WORD}+)* )
-    | (?P<host> (?<={_WORD})\.(?=(?:com|org|net|edu|gov|io|co|uk|tv|info)(?!{_WORD})) | (?<=www)\.(?={_WORD}) )
+    | (?P<host> (?:(?<={_WORD})|(?<!\S))\.(?=(?:com|org|net|edu|gov|io|co|uk|tv|info)(?!{_WORD}))
+        | (?<=www)\.(?={_WORD}) )
     | (?P<sign> [&+=@°%] )
     | (?P<stop> [.,;:!?\n] )
     """,

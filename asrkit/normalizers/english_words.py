@@ -107,6 +107,8 @@ _SPOKEN = {  # how it is said, and how it is written in full
     "cuz": "because",
     "centigrade": "celsius",
     "pct": "percent",
+    "wwi": "world war one",
+    "wwii": "world war two",
 }
 _SPOKEN |= {
     f"{stem}in": f"{stem}ing"
@@ -155,11 +157,16 @@ COMPOUNDS: dict[str, frozenset[str]] = {
     ),
     "wi": words_of("fi"),
     "hi": words_of("fi tech"),
+    "mid": words_of("term terms day night week west town summer winter life size sized point air"),
+    "sub": words_of("committee committees group groups set sets title titles section sections category total way"),
+    "inter": words_of("state states national city action continental"),
+    "ultra": words_of("violet sound sounds sonic"),
     "post": words_of("war modern graduate graduates season"),
     "lo": words_of("fi"),
     "sci": words_of("fi"),
     "x": words_of("ray rays rayed"),
     "t": words_of("shirt shirts"),
+    "ph": words_of("d ds"),
     "tee": words_of("shirt shirts"),
     "u": words_of("turn turns"),
     "web": words_of("site sites page pages cam cams"),
@@ -174,7 +181,7 @@ COMPOUNDS: dict[str, frozenset[str]] = {
     "re": words_of("elect elected election enter entered entry examine evaluate establish open opened use used"),
 }
 _MERGED = {"teeshirt": "tshirt", "teeshirts": "tshirts"}
-_PREFIXES = words_of("non anti pre multi pseudo semi mid sub inter ultra")
+_PREFIXES = words_of("non anti pre multi pseudo semi")
 _NO_STEM = words_of(
     "is are was were be been has have had and or but of to in on at by for with the a an as that which from will can "
     "grata sequitur plus"
@@ -316,7 +323,7 @@ def _full(said: str, tokens: list[str], stops: list[str], place: int) -> list[st
         written = _TITLES.get(said) or _SPOKEN.get(said)
         if written:
             return written.split()
-        return [_unabbreviated(said, tokens, stops, place) if said in SHORT else said]
+        return _unabbreviated(said, tokens, stops, place).split() if said in SHORT else [said]
     if said in _SPOKEN:
         return _SPOKEN[said].split()
     ending = said[said.rfind("'") :]

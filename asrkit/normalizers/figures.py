@@ -43,7 +43,7 @@ _ISO = re.compile(
 _SLASHED = re.compile(r"(?<![0-9./:,-])([0-9]{1,2})([/.-])([0-9]{1,2})\2([12][0-9]{3})(?![0-9]|[-./:,][0-9])")
 
 _RANGE = re.compile(
-    rf"(?<![a-z\-])([{_M}]?[0-9][0-9:.]*(?:'?s|st|nd|rd|th|k|m|am|pm|%)?[{_M}]?)(-| - )(?=[{_M}]?\.?[0-9])"
+    rf"(?<![a-z0-9:.\-])([{_M}]?[0-9][0-9:.]*(?:'?s|st|nd|rd|th|k|m|am|pm|%)?[{_M}]?)(-| - )(?=[{_M}]?\.?[0-9])"
 )
 _SHARE = re.compile(r"(?<![0-9./:,$%-])([1-9][0-9])-([1-9][0-9])(?![0-9%]|[-./:,][0-9])")
 _RATIO = re.compile(r"(?<![0-9:.])([0-9]+):([0-9]+)(?![0-9:]|\.[0-9])")
@@ -107,9 +107,9 @@ def _grouped(text: str) -> str:
         text = _ABROAD.sub(_digits, text)
     text = _TOLL_FREE.sub(_digits, _PHONE.sub(_digits, text))
     text = _CARD.sub(_card, text)
-    if "-" in text or " 0" in text or text[0] == "0":
+    text = _AMEX.sub(_digits, text)
+    if " 0" in text or text[0] == "0":
         text = _TRUNK.sub(_digits, text)
-        text = _AMEX.sub(_digits, text)
     if "-" in text:
         text = _LOCAL.sub(_local, text)
         text = _CHAIN.sub(_chain, text)

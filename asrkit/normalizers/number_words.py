@@ -87,8 +87,8 @@ class Cardinals:
         if after > place and value == 0:
             return value, after, suffix, False
         value, after, suffix = max(value, 1) * 100, after + 1, hundred.suffix
-        if suffix in ("", "s") and after - place > 1:
-            suffix = ""
+        if suffix == "s" and after - place > 1 and not 10 < value // 100 < 20:
+            suffix = ""  # but the nineteen hundreds
         if not suffix:
             ahead = after + (self.at(after) == "and")
             if self.together(after) and self.together(ahead):

@@ -25,6 +25,7 @@ _ANY_MINUTES = re.compile("[1-9]|[12][0-9]")
 _PAST = words_of("past after")
 _TO = words_of("to till before")
 _TELLING = words_of("at until till by nearly almost about")  # then "ten to four" is a time of day
+_DATING = words_of("on by since until till before after from through between early late this last next around")
 _NOTHING = words_of("nil")
 _JOINTS = words_of("to or between us")
 _BEATEN = words_of("us them him her me you it by was is of at")
@@ -104,10 +105,10 @@ def _with_dates(tokens: Sequence[str]) -> list[str]:
         if token not in MONTHS:
             out.append(token)
             continue
-        day = _DAY.fullmatch(tokens[place]) if place < len(tokens) else None
-        if day is not None and day[1] not in ("0", "00") and not _is_verb(token, out, tokens[place + 1 :]):
-            out += [token, _ordinal(day[1])]
-            place += 1
+        day = _day_after(token, out, tokens[place : place + 3])
+        if day is not None:
+            out += [token, _ordinal(day[0])]
+            place += day[1]
             continue
         before = _day_before(out, token, tokens[place:])
         if before is not None:
@@ -117,14 +118,27 @@ def _with_dates(tokens: Sequence[str]) -> list[str]:
     return out
 
 
+def _day_after(month: str, before: Sequence[str], after: Sequence[str]) -> tuple[str, int] | None:
+    """The day after the month, and how many tokens it takes: ``july 4``, ``july the 4th``."""
+    count = 2 if after[:1] == ["the"] and len(after) > 1 and _ORDINAL.fullmatch(after[1]) else 1
+    found = _DAY.fullmatch(after[count - 1]) if len(after) >= count else None
+    if found is None or found[1] == "0" or _is_verb(month, before, after[count - 1 :]):
+        return None
+    return found[1], count
+
+
 def _ordinal(day: str) -> str:
     return day + ordinal(day)
 
 
 def _is_verb(month: str, before: Sequence[str], after: Sequence[str]) -> bool:
-    if month not in ("may", "march") or (after and _YEAR.fullmatch(after[0])):
+    """Whether ``may`` or ``march`` is no month: ``they may 5 times``. After are the day and what follows it."""
+    if month not in ("may", "march") or (len(after) > 1 and _YEAR.fullmatch(after[1])):
         return False
-    return bool(before) and before[-1] in MODAL_BEFORE
+    if before and before[-1] in MODAL_BEFORE:
+        return True
+    is_cardinal = after[0].isdecimal()
+    return is_cardinal and len(after) > 1 and not (before and before[-1] in _DATING)
 
 
 def _day_before(out: Sequence[str], month: str, after: Sequence[str]) -> tuple[int, str] | None:

@@ -12,7 +12,7 @@ __all__ = ["NUMERALS", "with_roman_numerals"]
 _LARGEST = 89  # lxxxix: numerals of i, v, x and l
 _NOT_ALONE = words_of("iv vi ix xi xv xx xl li lv lx mix")  # words, names and abbreviations of their own
 # The single letter i is a numeral only where nothing goes on after which it would be the pronoun.
-_AFTER_FIRST = words_of("of and or to through")
+_AFTER_FIRST = words_of("of and or to through scene chapter section verse page part")
 _AFTER_RULER = words_of("of was died ruled reigned became")
 _ARTICLES = words_of("the a an this that these each every any his her my your its their our which what")
 
