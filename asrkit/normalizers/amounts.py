@@ -55,6 +55,7 @@ _MAGNITUDES = {"k": 10**3, "mn": 10**6, "bn": 10**9}
 _MONEY_MAGNITUDES = _MAGNITUDES | {"m": 10**6, "mm": 10**6, "b": 10**9, "t": 10**12, "tn": 10**12}
 _SPACED_MAGNITUDES = words_of("k m mn bn tn")  # after money
 _HEAVY = words_of("heavy heavier lighter overweight underweight")
+_DETERMINERS = words_of("the a an that this these those what which some one no any every each my your his her its our")
 _WEIGHING = words_of("weigh weighs weighed weighing weight")
 FIRST = frozenset("0123456789$\u20ac\u00a3\u00a5\u20b9\u00a2-")
 _SIGNED = frozenset("$\u20ac\u00a3\u00a5\u20b9")
@@ -93,7 +94,7 @@ class Amounts(Strings):
         elif said in OH and self.at(place + 1) in POINTS and self.digit_at(place + 2):
             base, after = "0", place + 1
         elif said == "point":
-            if self.at(place - 1) in POINT_AFTER or not self._decimals_at(place + 1):
+            if not self._is_decimal_point(place):
                 return [], place
             base, after = "0", place
         else:
@@ -102,8 +103,16 @@ class Amounts(Strings):
                 return [], start
         return self._counted(base, after, plain=plain)
 
-    def _decimals_at(self, place: int) -> bool:
-        return _INTEGER.fullmatch(self.at(place)) is not None or self.spoken(place, small=True)[1] > place
+    def _is_decimal_point(self, place: int) -> bool:
+        """Whether ``point`` begins a number: ``by point five``, ``rates rose point five percent``."""
+        after = self.spoken(place + 1, small=True)[1]
+        if _INTEGER.fullmatch(self.at(place + 1)):
+            after = place + 2
+        if after == place + 1:
+            return False
+        before = self.at(place - 1)
+        is_share = self.at(after) in ("percent", "per") and before not in _DETERMINERS
+        return not place or before in POINT_AFTER or is_share
 
     def _a_dollar_fifty(self, place: int) -> tuple[list[str], int]:
         sign = MONEY_WORDS[self.at(place + 1)]

@@ -82,7 +82,7 @@ class English:
     phone, card             Groups with hyphens, points, brackets or blanks are one string.
     signs between figures   ``5-6`` is ``5 to 6``, ``3:1`` is ``3 to 1``, ``50/50`` and ``50-50`` are ``50 50``; two
                             numbers beside words like "won" are a score: ``won 3 to 2``.
-    decimals, versions      ``0.5`` for ``point five`` and ``.5``, unless a word before makes "point" a noun.
+    decimals, versions      ``0.5`` for ``point five`` and ``.5``, at the beginning and after words like "by".
     money                   The sign before the number: ``$5.20``, ``€5``, ``£0.50`` for pence, ``¢36``. ``k``,
                             ``m``, ``bn`` on an amount are written out, ``M`` on any figure. ``three dollars fifty``
                             is an amount at an end or before a word like "for". ``pounds`` are money unless weighed.

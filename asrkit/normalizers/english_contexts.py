@@ -100,11 +100,10 @@ NUMBER_BEFORE = words_of(
     "over under than only nearly pounds dollars euros studio class course catalog no"
 )
 
-# After these "point" is a noun: at this point five people left.
+# Only after these, or at the beginning, "point five" is 0.5: at this point five people left.
 POINT_AFTER = words_of(
-    "the a an that this these those some one what which any no every good my his her its your our their at to key "
-    "main whole bullet starting turning talking focal match set game power gun needle high low first second third "
-    "last next another same each and you we they can selling data end boiling melting freezing check"
+    "by of than about only is was are be to from and or with for just around nearly almost over under equals times "
+    "plus minus negative between into in at per x approximately roughly exactly within up down rose fell gained lost"
 )
 # Only before these, or at an end, "three dollars fifty" is an amount.
 PRICE_FOLLOWED_BY = words_of(

@@ -37,7 +37,7 @@ _YEAR = re.compile(r"1[89][0-9]{2}|20[0-9]{2}")
 _CHAIN = re.compile(r"(?<![0-9./:,-])[0-9]+(?:-[0-9]+){2,}(?![0-9]|[./:,][0-9])")  # 0-0-7, 123-45-6789
 
 _ISO = re.compile(
-    r"(?<![0-9./:,-])(?P<y>1[0-9]{3}|20[0-9]{2})(?P<s>[-/.])(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12][0-9]|3[01])"
+    r"(?<![0-9./:,-])(?P<y>1[0-9]{3}|20[0-9]{2})(?P<s>[-/])(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12][0-9]|3[01])"
     r"(?![0-9]|[-./:,][0-9])"
 )
 _SLASHED = re.compile(r"(?<![0-9./:,-])([0-9]{1,2})([/.-])([0-9]{1,2})\2([12][0-9]{3})(?![0-9]|[-./:,][0-9])")
@@ -46,11 +46,12 @@ _RANGE = re.compile(
     rf"(?<![a-z0-9:.\-])([{_M}]?[0-9][0-9:.]*(?:'?s|st|nd|rd|th|k|m|am|pm|%)?[{_M}]?)(-| - )(?=[{_M}]?\.?[0-9])"
 )
 _SHARE = re.compile(r"(?<![0-9./:,$%-])([1-9][0-9])-([1-9][0-9])(?![0-9%]|[-./:,][0-9])")
+_LABEL = re.compile(r"(?<![0-9./:,$%-])([0-9]{4,})-([0-9]+)(?![0-9%]|[-./:,][0-9])")
 _RATIO = re.compile(r"(?<![0-9:.])([0-9]+):([0-9]+)(?![0-9:]|\.[0-9])")
 _MINUTES = re.compile("[0-5][0-9]")
 _FEET = re.compile(r"(?<![0-9'])([0-9]{1,2})'\s?([0-9]{1,2})(?:\"|''|(?![0-9a-z']))")
 _BOOK = re.compile(rf"\b({'|'.join(sorted(BIBLE))}) ([0-9]+):([0-9]+)(?![0-9:])")
-_TIMES = re.compile(r"(?<=[0-9])\s?x\s?(?=[0-9])")
+_TIMES = re.compile(r"(?<=[0-9])(?<!\b0)\s?x\s?(?=[0-9])")
 _POWER = re.compile(r"(?<=[0-9\s])(km|cm|mm|m|ft)([23])(?![a-z0-9])")
 _ATTACHED = re.compile(r"(?<=[0-9])(?:([wv])(?![a-z0-9'])|\s([wv])(?=[.,;!?]?\s*$))")
 _INCHES = re.compile(r"(?<=[0-9])(?:\"(?![a-z0-9])|\s?in\.(?![a-z0-9]))")
@@ -82,7 +83,7 @@ def read_signs(text: str) -> str:
     if ":" in text:
         text = _RATIO.sub(_ratio, _BOOK.sub(r"\1 \2 \3", text))
     if "-" in text:
-        text = _RANGE.sub(r"\1 to ", _SHARE.sub(_share, text))
+        text = _RANGE.sub(r"\1 to ", _LABEL.sub(_label, _SHARE.sub(_share, text)))
     return text
 
 
@@ -169,6 +170,14 @@ def _dated(found: re.Match[str]) -> str:
 def _share(found: re.Match[str]) -> str:
     is_whole = int(found[1]) + int(found[2]) == 100  # 50-50, 60-40
     return f"{found[1]} {found[2]}" if is_whole else found[0]
+
+
+def _label(found: re.Match[str]) -> str:
+    """``8859-7`` is no range, since it goes down; ``2019-20`` is one, of years."""
+    low, high = found[1], found[2]
+    goes_up = (len(low), low) < (len(high), high)
+    is_years = _YEAR.fullmatch(low) is not None and len(high) == 2
+    return found[0] if goes_up or is_years else f"{low} {high}"
 
 
 def _ratio(found: re.Match[str]) -> str:
