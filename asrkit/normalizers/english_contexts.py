@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
+    "ABBREVIATIONS",
     "BIBLE",
-    "BY_HAND",
     "CLOCK_AFTER",
     "CLOCK_BEFORE",
     "COUNTED",
@@ -117,8 +117,8 @@ SCORE_BEFORE = words_of(
 )
 SCORE_AFTER = words_of("lead win victory defeat loss draw tie decision scoreline aggregate shootout record")
 
-# How bows of words are said that are written short: before a number or with their full stop.
-BY_HAND = {
+# Abbreviations that are words as well: they are written out beside a number or with their full stop.
+ABBREVIATIONS = {
     "approx": "approximately",
     "apt": "apartment",
     "ave": "avenue",

@@ -6,7 +6,7 @@ import functools
 from itertools import pairwise
 
 from . import numbers
-from .english_contexts import BY_HAND, MONTHS, MONTHS_SHORT, words_of
+from .english_contexts import ABBREVIATIONS, MONTHS, MONTHS_SHORT, words_of
 from .english_text import FILLER, dotted
 from .number_words import WORDS
 from .whisper import spelling
@@ -187,7 +187,7 @@ _NO_STEM = words_of(
     "grata sequitur plus"
 )
 
-SHORT = frozenset((*MONTHS_SHORT, *BY_HAND, "co", "mar"))
+SHORT = frozenset((*MONTHS_SHORT, *ABBREVIATIONS, "co", "mar"))
 
 
 def without_fillers(tokens: list[str], stops: list[str]) -> tuple[list[str], list[str]]:
@@ -365,10 +365,10 @@ def _unabbreviated(said: str, tokens: list[str], stops: list[str], place: int) -
     if said == "co":
         return "company" if place and tokens[place - 1] == "and" and (is_stopped or not after) else said
     if said in _DAYS:
-        return BY_HAND[said] if after in MONTHS or after in MONTHS_SHORT or said in _LONG_DAYS else said
+        return ABBREVIATIONS[said] if after in MONTHS or after in MONTHS_SHORT or said in _LONG_DAYS else said
     if said in _ANYWHERE:
-        return BY_HAND[said]
-    return BY_HAND[said] if is_counted else said
+        return ABBREVIATIONS[said]
+    return ABBREVIATIONS[said] if is_counted else said
 
 
 _DAYS = words_of("mon tue tues wed weds thu thur thurs fri sat sun")
