@@ -183,8 +183,13 @@ def words(text: str) -> str:
 def without_remarks(text: str) -> str:
     """What is in brackets says what is not spoken: noises, speakers, tags.
 
+    Round brackets are written around spoken words too. What is in them stays where it has a figure, ``(919)``, or is
+    one or two letters, ``3(b)``; an ending as in ``person(s)`` stays on its word.
+
     >>> without_remarks("so [laughter] it (noise) is <unk> 1 < 2")
     'so   it   is   1 < 2'
+    >>> without_remarks("(919) 696, section 3(b), person(s)")
+    ' 919  696, section 3 b , persons'
     """
     if "<" in text:
         text = _TAG.sub(" ", text)
@@ -200,11 +205,28 @@ def without_remarks(text: str) -> str:
                 closing, start = opened.pop()
                 if closing == char:
                     break
+            inside = "".join(out[start + 1 :])
+            before = out[start - 1] if start else ""
             del out[start:]
-            out.append(" ")
+            if char == ")" and _is_spoken(inside):
+                is_ending = inside in _ENDINGS and before.isalpha()
+                out += inside if is_ending else f" {inside} "
+            else:
+                out.append(" ")
             continue
         out.append(char)
     return "".join(out)
+
+
+_ENDINGS = ("s", "es")
+
+
+def _is_spoken(inside: str) -> bool:
+    is_short = len(inside) <= 2 and inside.isalpha()
+    return is_short or inside in _NUMERALS or any(map(str.isdigit, inside))
+
+
+_NUMERALS = frozenset(("iii", "vii", "viii", "xii", "xiii", "xiv", "xvi"))
 
 
 def settled(step: Callable[[str], str], text: str) -> str:
