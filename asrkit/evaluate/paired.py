@@ -219,22 +219,22 @@ class _Tests:
     @classmethod
     def of(cls, errors: Floats, words: Floats, draws: int, seed: int) -> _Tests:
         kept = (errors != 0) | (words != 0)
-        errors, words = errors[kept], words[kept]
+        # With one order of blocks and of systems, the numbers are the same to the last digit for the same data.
+        sign = -1.0 if errors.sum() < 0 else 1.0
+        order = np.lexsort((words[kept], sign * errors[kept]))
+        errors, words = sign * errors[kept][order], words[kept][order]
         count, whole = len(errors), float(words.sum())
         estimate = float(errors.sum()) / whole if whole else math.nan
         effective = effective_number(words)
         if count < 2 or not whole:
             everything = np.array([-np.inf]), np.array([np.inf])
-            return cls(estimate, count, effective, *everything, True, math.nan, 0.0)
+            return cls(sign * estimate, count, effective, *everything, True, math.nan, 0.0)
         is_exact = count - 1 <= math.log2(draws)
-        # Draws depend on the order of blocks and of systems. With one order they are the same for the same data.
-        sign = -1.0 if estimate < 0 else 1.0
-        order = np.lexsort((words, sign * errors))
-        lows, highs = _flips(sign * errors[order], words[order], draws, seed, is_exact)
+        lows, highs = _flips(errors, words, draws, seed, is_exact)
         if sign < 0:
             lows, highs = -highs, -lows
         error, bend = _spread(errors, words, estimate)
-        return cls(estimate, count, effective, lows, highs, is_exact, error, bend)
+        return cls(sign * estimate, count, effective, lows, highs, is_exact, error, sign * bend)
 
     @property
     def p(self) -> float:
@@ -292,7 +292,17 @@ def _flips(errors: Floats, words: Floats, draws: int, seed: int, is_exact: bool)
     sign, so where D is between E / W and e / w. The interval of all ways is a matter of sorting.
     """
     table = np.stack([errors, words], axis=1)
-    flipped = _all_ways(len(errors)) @ table if is_exact else _drawn_ways(table, draws, np.random.default_rng(seed))
+    differs = errors != 0
+    rng = np.random.default_rng(seed)
+    if is_exact:
+        flipped = _all_ways(len(errors)) @ table
+    elif 1 <= differs.sum() <= math.log2(draws) + 1:
+        # For p only the blocks that differ matter, so p is exact where they are few. The others are drawn.
+        ways = _all_ways(int(differs.sum())) @ table[differs]
+        flipped = np.tile(ways, (math.ceil(draws / len(ways)), 1))
+        flipped += _drawn_ways(table[~differs], len(flipped) - 1, rng)
+    else:
+        flipped = _drawn_ways(table, draws, rng)
     rest = table.sum(axis=0) - flipped
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.stack([flipped[:, 0] / flipped[:, 1], rest[:, 0] / rest[:, 1]])
