@@ -256,7 +256,10 @@ class Comparison(Shown):
         columns = ["first", "second", "difference", "low", "high", "level", "p", "better", "verdict", "warning"]
         told = [difference.to_dict() for difference in self.differences]
         frame = pd.DataFrame([{name: own[name] for name in columns} for own in told], columns=columns)
-        return frame.astype(dict.fromkeys(["difference", "low", "high", "level", "p"], float))
+        frame = frame.astype(dict.fromkeys(["difference", "low", "high", "level", "p"], float))
+        for name in ("better", "warning"):  # None would become NaN in a column of texts
+            frame[name] = pd.Series([own[name] for own in told], dtype=object)
+        return frame
 
     @property
     def leaders(self) -> list[str]:

@@ -245,9 +245,11 @@ class Score(Shown):
     def __str__(self) -> str:
         interval, counts, texts = self.interval, self.counts, self.texts
         blocks = f"{interval.blocks:,} {f'values of {self.block!r}' if self.block else 'rows'}"
+        sure = f"{interval_told(self)} ({level_told(interval.confidence)} interval over {blocks})"
+        if not math.isfinite(interval.low):
+            sure = f"(no interval over {blocks})"
         lines = [
-            f"{self.name}: {texts.rate} {percent(self.wer)} {interval_told(self)} "
-            f"({level_told(interval.confidence)} interval over {blocks})",
+            f"{self.name}: {texts.rate} {percent(self.wer)} {sure}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
             f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
