@@ -1,6 +1,6 @@
 """How often systems that do not differ are told apart, how often systems that do are, and what the intervals contain.
 
-    python benchmarks/verdicts.py [--trials 3000] [--processes 2] [--seed 0]
+    python benchmarks/verdicts.py [--trials 4000] [--processes 2] [--seed 0]
 
 Each trial makes up speakers, the utterances of each (5 to 19 words) and both systems' errors, and asks
 ``paired_differences`` as ``df.asr.compare`` does, with speakers as blocks (one utterance of each where the table says
@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrkit.evaluate import paired_differences
+from asrkit.evaluate.paired import FEWEST_BLOCKS
 
 Array = NDArray[np.float64]
 
@@ -130,23 +131,28 @@ def measured(job: tuple[str, int, int, int, int]) -> tuple[tuple[str, int, int, 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=3_000)
+    parser.add_argument("--trials", type=int, default=4_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     begun = time.monotonic()
 
     def trials(kind: str, blocks: int) -> int:
-        slow = 4 if blocks > 500 else 1  # each trial takes ten times as long
+        # Fewer where a trial takes ten times as long, and where nothing can be decided.
+        fewer = 4 if blocks > 500 else 10 if blocks < FEWEST_BLOCKS else 1
         share = SIX_SHARE if kind == "six systems" else 0.2 if kind == "power" else 1.0
-        return max(10, round(options.trials * share / slow))
+        return max(10, round(options.trials * share / fewer))
 
     table = list(cells())
     sizes, middle = ("1/k", "log-normal", "geometric"), (15, 25, 40)
     jobs = [(kind, *cell, trials(kind, cell[0]), options.seed) for cell in table for kind in (*NULLS, "power")]
     jobs += [(kind, blocks, 0, options.trials, options.seed) for kind in sizes for blocks in middle]
+    found = {}
     with ProcessPoolExecutor(options.processes) as pool:
-        found = dict(pool.map(measured, sorted(jobs, key=lambda job: -job[1] * job[3])))
+        for job, share in pool.map(measured, sorted(jobs, key=lambda job: -job[1] * job[3])):
+            found[job] = share
+            print(f"\r{len(found)} of {len(jobs)} figures", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     shares = {(kind, blocks, rows): share for (kind, blocks, rows, _, _), share in found.items()}
 
     print(f"{options.trials} trials; share of them in which systems are told apart, in %\n")

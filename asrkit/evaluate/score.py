@@ -320,10 +320,7 @@ def slices(
     import pandas as pd
 
     names = list(groups)
-    for name, values in groups.items():
-        check_labels(values, f"value of {name!r}")
-    keys = pd.DataFrame({name: list(values) for name, values in groups.items()})
-    parts = list(keys.groupby(names, sort=True, dropna=False).indices.items()) if names else []
+    parts = _rows_of(groups)
     level = simultaneous_confidence(confidence, len(parts)) if parts else confidence
     counts = score.utterances
     records = []
@@ -357,6 +354,16 @@ def slices(
     frame = pd.DataFrame(records)
     frame.attrs["asrkit"] = {"confidence of all intervals together": confidence, "of each": level}
     return frame
+
+
+def _rows_of(groups: Mapping[str, Sequence[Hashable]]) -> list[tuple[Any, Any]]:
+    """Each combination of values that occurs, in their order, with its rows."""
+    import pandas as pd
+
+    for name, values in groups.items():
+        check_labels(values, f"value of {name!r}")
+    keys = pd.DataFrame({name: list(values) for name, values in groups.items()})
+    return list(keys.groupby(list(groups), sort=True, dropna=False).indices.items()) if groups else []
 
 
 def made_with(texts: Texts, dialect: Dialect) -> dict[str, Any]:
