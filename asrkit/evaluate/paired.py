@@ -47,7 +47,7 @@ _BINOMIAL_COST = 12  # drawing one binomial number costs about as much as drawin
 _ROUNDING = 1e-9
 
 # A sample of few blocks seldom holds the largest of a skewed population, so its skewness is far too small: of 10 to 40
-# values of a log-normal distribution (sigma 1, skewness 6.2) it is 1.5 to 2.6 on average. With three times the sample's
+# values of a log-normal distribution (sigma 1, skewness 6.2) it is 1.3 to 2.4 on average. With three times the sample's
 # skewness the error rate holds for such populations; symmetric ones lose nothing, the sign flips decide there.
 SKEWNESS_FACTOR = 3.0
 
