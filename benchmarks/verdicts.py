@@ -1,6 +1,6 @@
 """How often systems that do not differ are told apart, how often systems that do are, and what the intervals contain.
 
-    python benchmarks/verdicts.py [--trials 4000] [--processes 2] [--seed 0]
+    python benchmarks/verdicts.py [--trials 2500] [--processes 2] [--seed 0]
 
 Each trial makes up speakers, the utterances of each (5 to 19 words) and both systems' errors, and asks
 ``paired_differences`` as ``df.asr.compare`` does, with speakers as blocks (one utterance of each where the table says
@@ -131,7 +131,7 @@ def measured(job: tuple[str, int, int, int, int]) -> tuple[tuple[str, int, int, 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=4_000)
+    parser.add_argument("--trials", type=int, default=2_500)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
