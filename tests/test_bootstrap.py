@@ -120,7 +120,7 @@ def test_no_rate_is_below_zero():
 @pytest.mark.parametrize(
     "errors, words, blocks, warning",
     [
-        ([1, 0, 2], [5, 5, 5], None, "only 3 blocks"),
+        ([1, 0, 2], [5, 5, 5], None, "only 3 rows: too few for an interval"),
         ([1, 0, 2, 1], [5, 5, 5, 5], list("aaaa"), "one block"),
         ([0] * 30, [5] * 30, None, "no block differs"),
         ([1] * 30, [5] * 30, None, "no block differs"),

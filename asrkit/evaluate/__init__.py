@@ -11,6 +11,7 @@ from .alignment import Alignment, align, align_all
 from .bootstrap import Interval, PairedInterval, SampleSize, bootstrap, paired_bootstrap, sample_size
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Sclite
+from .paired import PairedDifference, paired_difference, paired_differences
 from .significance import (
     MatchedPairs,
     PairedTest,
@@ -28,6 +29,7 @@ __all__ = [
     "ErrorCounts",
     "Interval",
     "MatchedPairs",
+    "PairedDifference",
     "PairedInterval",
     "PairedTest",
     "SampleSize",
@@ -41,6 +43,8 @@ __all__ = [
     "mapsswe",
     "mcnemar",
     "paired_bootstrap",
+    "paired_difference",
+    "paired_differences",
     "sample_size",
     "sign_test",
     "simultaneous_confidence",

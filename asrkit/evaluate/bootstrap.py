@@ -8,28 +8,26 @@ drawn (Liu and Peng 2020, https://arxiv.org/abs/1912.09508; without blocks: Bisa
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from .blocks import Blocks, Floats, block_sums, effective_number
+from .paired import FEW_BLOCKS, FEWEST_BLOCKS, WIDEST, few_blocks, paired_difference
 
 __all__ = ["Interval", "PairedInterval", "SampleSize", "bootstrap", "paired_bootstrap", "sample_size"]
 
 Method: TypeAlias = Literal["t", "bca", "percentile"]
-Floats: TypeAlias = NDArray[np.float64]
+PairedMethod: TypeAlias = Literal["flips", "t", "bca", "percentile"]
 
-FEW_BLOCKS = 20  # below, "bca" and "percentile" cover far too little and "t" is wide
 _DRAWN_AT_ONCE = 200_000  # numbers, which stay in the processor's cache
 # Drawing how often a kind of block comes (one binomial) costs about as much as drawing twelve single blocks.
 _BINOMIAL_COST = 12
 _NO_SPREAD = "no block differs from the others: the interval has no width, which does not make the rate certain"
-
-Blocks: TypeAlias = Sequence[Hashable] | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Interval:
     """A rate and where the true one is likely to be.
 
     Args:
-        low, high: the ends; NaN where nothing can be said.
+        low, high: the ends; NaN where there are too few blocks to say anything, which ``warning`` then says.
         estimate: the rate itself.
         confidence: how often such intervals are to contain the true rate.
         method: how it was made; ``"bca"`` where ``"t"`` was asked for and impossible.
@@ -45,6 +43,7 @@ class Interval:
         blocks: how many independent pieces the data has: speakers, calls, or utterances.
         standard_error: the standard deviation over the replicates.
         warning: why not to trust it, or None.
+        effective_blocks: how many blocks of equal size would say as much: (sum w)^2 / sum w^2 of their words.
     """
 
     low: float
@@ -56,6 +55,7 @@ class Interval:
     blocks: int
     standard_error: float
     warning: str | None = None
+    effective_blocks: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,10 @@ def bootstrap(
     >>> bootstrap([1, 0, 2, 0] * 25, [10, 8, 12, 10] * 25).estimate
     0.075
     """
-    table = _blocks_of({"errors": errors, "reference_words": reference_words}, blocks)
-    return Interval(**_interval(table[:, 0], table[:, 1], replicates, confidence, method, seed)[0])
+    _check_options(method, ("t", "bca", "percentile"), replicates, confidence)
+    table = block_sums({"errors": errors, "reference_words": reference_words}, blocks)
+    unit = "rows" if blocks is None else "blocks"
+    return Interval(**_interval(table[:, 0], table[:, 1], replicates, confidence, method, seed, unit)[0])
 
 
 def paired_bootstrap(
@@ -125,22 +127,33 @@ def paired_bootstrap(
     blocks: Blocks | None = None,
     replicates: int = 10_000,
     confidence: float = 0.95,
-    method: Method = "t",
+    method: PairedMethod = "flips",
     seed: int = 0,
 ) -> PairedInterval:
     """The interval of the difference of two systems, the first's rate less the second's.
 
     Both systems are scored on the same drawn utterances, so what is hard for both cancels. Above 0 the second is
     better. ``probability_of_improvement`` counts the replicates in which the second makes strictly fewer errors;
-    ties are no improvement. Other arguments as for ``bootstrap``.
+    ties are no improvement. It is no test: with few blocks it is near 1 for systems that do not differ.
+
+    The interval is that of ``paired_difference`` (``method="flips"``), which covers as often as it says. The
+    bootstrap's own, ``"t"``, ``"bca"`` and ``"percentile"``, cover too little where blocks are few or of unequal size:
+    90 to 95 % with 15 to 40 speakers. Other arguments as for ``bootstrap``.
 
     >>> better = paired_bootstrap([2, 1, 2, 0] * 25, [1, 1, 2, 0] * 25, [10, 8, 12, 10] * 25)
     >>> better.estimate, better.probability_of_improvement
     (0.025, 1.0)
     """
-    table = _blocks_of({"errors_a": errors_a, "errors_b": errors_b, "reference_words": reference_words}, blocks)
-    values, drawn = _interval(table[:, 0] - table[:, 1], table[:, 2], replicates, confidence, method, seed)
+    _check_options(method, ("flips", "t", "bca", "percentile"), replicates, confidence)
+    table = block_sums({"errors_a": errors_a, "errors_b": errors_b, "reference_words": reference_words}, blocks)
+    unit = "rows" if blocks is None else "blocks"
+    way: Method = "percentile" if method == "flips" else method
+    values, drawn = _interval(table[:, 0] - table[:, 1], table[:, 2], replicates, confidence, way, seed, unit)
     improvement = float(np.mean(drawn > 0)) if len(drawn) else math.nan
+    if method == "flips":
+        options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+        found = paired_difference(errors_a, errors_b, reference_words, blocks=blocks, **options)
+        values |= {"low": found.low, "high": found.high, "method": method, "warning": found.warning}
     return PairedInterval(**values, probability_of_improvement=improvement)
 
 
@@ -180,48 +193,16 @@ def sample_size(
         return unknown
     normal = NormalDist()
     needed_error = abs(now.estimate) / (normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power))
-    needed = now.blocks * (now.standard_error / needed_error) ** 2
+    needed = max(now.blocks * (now.standard_error / needed_error) ** 2, FEWEST_BLOCKS)
     more = max(0, math.ceil(needed - now.blocks))
     utterances = math.ceil(more * np.size(reference_words) / now.blocks)
     return SampleSize(more, utterances, power, now.estimate, now.standard_error)
 
 
-def _blocks_of(columns: dict[str, ArrayLike], blocks: Blocks | None) -> Floats:
-    """The columns' sums over each block, shape ``(blocks, columns)``."""
-    arrays = {name: np.asarray(values, np.float64) for name, values in columns.items()}
-    size = len(arrays["reference_words"]) if arrays["reference_words"].ndim == 1 else -1
-    for name, array in arrays.items():
-        if array.ndim != 1 or len(array) != size:
-            raise OptionError(f"{name} has shape {array.shape}; one number an utterance is expected in every column")
-        if not np.isfinite(array).all() or (array < 0).any():
-            raise OptionError(f"{name} has a negative or missing number in row {_first_bad(array)}")
-    table = np.stack(list(arrays.values()), axis=1)
-    if blocks is None:
-        return table
-    if len(blocks) != size:
-        raise OptionError(f"{size} utterances, but {len(blocks)} blocks")
-    numbers: dict[Hashable, int] = {}
-    codes = np.empty(size, np.int64)
-    for row, label in enumerate(blocks):
-        if label is None or (isinstance(label, float) and math.isnan(label)):
-            raise OptionError(f"row {row} belongs to no block")
-        codes[row] = numbers.setdefault(label, len(numbers))
-    return np.stack([np.bincount(codes, column, len(numbers)) for column in table.T], axis=1)
-
-
-def _first_bad(array: Floats) -> int:
-    return int(np.flatnonzero(~(np.isfinite(array) & (array >= 0)))[0])
-
-
 def _interval(
-    errors: Floats, words: Floats, replicates: int, confidence: float, method: Method, seed: int
+    errors: Floats, words: Floats, replicates: int, confidence: float, method: Method, seed: int, unit: str
 ) -> tuple[dict[str, Any], Floats]:
     """What an ``Interval`` is made of, and the errors of every replicate."""
-    if method not in ("t", "bca", "percentile"):
-        raise OptionError(f'method is "t", "bca" or "percentile", not {method!r}')
-    _check_share("confidence", confidence)
-    if replicates < 1:
-        raise OptionError(f"replicates is at least 1, not {replicates}")
     count = len(errors)
     estimate = float(errors.sum() / words.sum()) if words.sum() else math.nan
     values: dict[str, Any] = {
@@ -233,7 +214,8 @@ def _interval(
         "replicates": replicates,
         "blocks": count,
         "standard_error": math.nan,
-        "warning": _warning(errors, words),
+        "warning": _warning(errors, words, unit),
+        "effective_blocks": effective_number(words),
     }
     if math.isnan(estimate) or count < 2:
         return values, np.empty(0)
@@ -245,7 +227,8 @@ def _interval(
     rates, spreads = rates[kept], spreads[kept]
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     # A replicate without spread, one block many times, cannot be measured by it.
-    if method == "t" and np.mean(spreads <= 0) > tails[0]:
+    is_measurable = method != "t" or np.mean(spreads <= 0) <= tails[0]
+    if not is_measurable:
         method = "bca"
     if method == "t":
         measured = spreads > 0
@@ -258,20 +241,22 @@ def _interval(
     else:
         ends = np.quantile(rates, tails)
     low, high = (float(end) for end in ends)
-    values |= {"low": low, "high": high, "method": method, "standard_error": float(rates.std())}
+    values |= {"method": method, "standard_error": float(rates.std())}
+    if high - low < WIDEST and (is_measurable or count >= FEWEST_BLOCKS):
+        values |= {"low": low, "high": high}
+    else:
+        few = few_blocks(count, values["effective_blocks"], unit) or f"{count:,} {unit}"
+        values["warning"] = f"{few}: too few for an interval"
     return values, drawn
 
 
-def _warning(errors: Floats, words: Floats) -> str | None:
+def _warning(errors: Floats, words: Floats, unit: str) -> str | None:
     if not words.sum():
         return "no reference words: there is no rate"
     if len(errors) < 2:
-        return "one block: nothing to resample"
-    if len(errors) < FEW_BLOCKS:
-        return (
-            f"only {len(errors)} blocks; with fewer than {FEW_BLOCKS} the true rate is missed more often than it says"
-        )
-    return None
+        return f"one {unit.removesuffix('s')}: nothing to resample"
+    few = few_blocks(len(errors), effective_number(words), unit)
+    return few and f"{few}; with fewer than {FEW_BLOCKS} the true rate is missed more often than the interval says"
 
 
 def _sums(errors: Floats, words: Floats) -> Floats:
@@ -326,6 +311,14 @@ def _bca_tails(errors: Floats, words: Floats, rates: Floats, estimate: float, ta
     skew = float((pulls**3).sum() / (6 * size**1.5)) if size > 0 else 0.0
     shifted = [bias + normal.inv_cdf(tail) for tail in tails]
     return np.array([normal.cdf(bias + shift / (1 - skew * shift)) if skew * shift < 1 else 1.0 for shift in shifted])
+
+
+def _check_options(method: str, methods: tuple[str, ...], replicates: int, confidence: float) -> None:
+    if method not in methods:
+        raise OptionError(f"method is one of {', '.join(methods)}, not {method!r}")
+    _check_share("confidence", confidence)
+    if replicates < 1:
+        raise OptionError(f"replicates is at least 1, not {replicates}")
 
 
 def _check_share(name: str, value: float) -> None:

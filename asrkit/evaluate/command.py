@@ -119,9 +119,13 @@ def _told(comparison: Any, options: argparse.Namespace) -> int:
 
 
 def _print_slices(frame: pd.DataFrame) -> None:
+    from .score import percent
+
     shown = frame.drop(columns=["warning"])
-    rates = {name: shown[name].map("{:.1%}".format) for name in ("wer", "low", "high")}
+    rates = {name: shown[name].map(percent) for name in ("wer", "low", "high")}
     print(shown.assign(**rates).to_string(index=False))
+    for warning in sorted(set(frame["warning"].dropna())):
+        print(f"beware: {warning}")
 
 
 def _write(result: Any, options: argparse.Namespace) -> None:

@@ -12,14 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import OptionError
-from .bootstrap import PairedInterval, SampleSize, paired_bootstrap, sample_size
-from .score import Score, check_comparable, made_with, percent, plain, rows_told, trace
+from .bootstrap import Interval, SampleSize, sample_size
+from .dialects import Sclite
+from .paired import PairedDifference, paired_differences
+from .score import Score, check_comparable, interval_told, level_told, made_with, percent, plain, rows_told, trace
 from .shown import Shown
 from .significance import MatchedPairs, PairedTest, holm, mapsswe, mcnemar, sign_test, wilcoxon
 
-__all__ = ["Comparison", "Difference", "compare_scores"]
+__all__ = ["IGNORES_BLOCKS", "Comparison", "Difference", "compare_scores", "p_value", "points"]
 
 SHOWN = 10  # rows on which systems disagree most
+IGNORES_BLOCKS = "it takes rows for independent, and with blocks they are not, so its p value is left out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,89 +31,154 @@ class Difference:
 
     Args:
         first, second: their names.
-        interval: of the difference of their error rates, first less second: above 0 the second is better.
+        decision: the difference of their error rates, first less second, with its interval, its p value and whether
+            it is more than chance. Every view shows these numbers and no verdict of its own.
         matched_pairs: MAPSSWE, the test of NIST's sc_stats.
-        p: of MAPSSWE, corrected for the number of pairs compared (Holm).
+        mapsswe_p: its p value, corrected for the number of pairs compared (Holm).
         sentences: McNemar's test on rows without any error.
         signs: sign test on the errors of rows.
         ranks: Wilcoxon's test on the errors of rows.
         more: what would settle it, where it is undecided.
+        has_blocks: whether rows belong together. ``matched_pairs``, ``sentences``, ``signs`` and ``ranks`` take them
+            for independent all the same, so their p values are then far too small, and are not shown.
     """
 
     first: str
     second: str
-    interval: PairedInterval
+    decision: PairedDifference
     matched_pairs: MatchedPairs
-    p: float
+    mapsswe_p: float
     sentences: PairedTest
     signs: PairedTest
     ranks: PairedTest
     more: SampleSize | None
+    has_blocks: bool = False
+
+    @property
+    def interval(self) -> Interval:
+        """Of the difference, first less second: above 0 the second is better."""
+        own = self.decision
+        return Interval(
+            own.low,
+            own.high,
+            own.estimate,
+            own.level,
+            own.method,
+            own.replicates,
+            own.blocks,
+            own.standard_error,
+            own.warning,
+            own.effective_blocks,
+        )
+
+    @property
+    def p(self) -> float:
+        """Of the decision, corrected for the number of pairs compared (Holm)."""
+        return self.decision.p
 
     @property
     def is_decided(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.interval.low > 0 or self.interval.high < 0
+        """Whether the difference is more than chance."""
+        return self.decision.is_decided
 
     @property
     def better(self) -> str | None:
         """The name of the better system, None while it is undecided."""
-        if not self.is_decided:
-            return None
-        return self.second if self.interval.estimate > 0 else self.first
+        return self.ahead if self.is_decided else None
+
+    @property
+    def ahead(self) -> str | None:
+        """The name of the system with fewer errors, which may be chance; None where both have equally many."""
+        size = self.decision.estimate
+        return None if math.isnan(size) or not size else self.second if size > 0 else self.first
+
+    @property
+    def p_told(self) -> str:
+        """The p value so that it is seen on which side of the decision's limit it is."""
+        return f"p {p_value(self.p, 1 - self.decision.confidence)}"
+
+    def interval_told(self, seen_from: str | None = None) -> str:
+        """The interval in percentage points, with its level.
+
+        Args:
+            seen_from: name of the system whose lead is above 0; None: first less second.
+        """
+        own = self.decision
+        if not math.isfinite(own.low):
+            return f"too few {'blocks' if self.has_blocks else 'rows'} for an interval"
+        low, high = (own.low, own.high) if seen_from in (None, self.second) else (-own.high, -own.low)
+        return f"{level_told(own.level)} interval [{points(low)}, {points(high)}]"
 
     @property
     def verdict(self) -> str:
         """In words."""
-        interval = self.interval
-        size = f"{percent(abs(interval.estimate))} points" if not math.isnan(interval.estimate) else "nothing"
-        size = size.replace("%", "")
-        low, high = interval.low, interval.high
-        if interval.estimate < 0:  # told from the better one's side
-            low, high = -high, -low
-        between = f"[{_points(low)}, {_points(high)}]"
-        if self.better:
+        own = self.decision
+        if math.isnan(own.estimate):
+            return f"{self.first} and {self.second} cannot be told apart: there are no reference words"
+        size = points(abs(own.estimate)).removeprefix("+")
+        between = self.interval_told(self.ahead)
+        if self.better is not None:
             worse = self.first if self.better == self.second else self.second
-            return f"{self.better} is better than {worse} by {size} {between}, MAPSSWE p {p_value(self.p)}"
-        hint = ""
-        if self.more is not None and self.more.utterances:
-            hint = (
-                f"; about {self.more.utterances:,} more rows of the same kind would show a difference of this size "
-                f"with a chance of {self.more.power:.0%}"
-            )
+            return f"{self.better} is better than {worse} by {size} points, {between}, {self.p_told}"
+        told = f"{self.first} and {self.second} cannot be told apart: "
+        if self.ahead is None:
+            return f"{told}they make equally many errors, {between}, {self.p_told}"
         return (
-            f"{self.first} and {self.second} cannot be told apart: they differ by {size} {between}, "
-            f"MAPSSWE p {p_value(self.p)}{hint}"
+            f"{told}{self.ahead} makes {size} points fewer errors, which may be chance, {between}, {self.p_told}"
+            f"{self.settled_by}"
+        )
+
+    @property
+    def settled_by(self) -> str:
+        """What would settle it, as the end of a sentence; empty where it is decided or nothing would."""
+        if self.more is None or not self.more.utterances:
+            return ""
+        rows = f"{self.more.utterances:,} more rows"
+        if self.has_blocks:
+            rows = f"{self.more.blocks:,} more blocks ({rows})"
+        return (
+            f"; about {rows} of the same kind would show a difference of this size with a chance of "
+            f"{self.more.power:.0%}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
-        interval, pairs = self.interval, self.matched_pairs
+        own, pairs = self.decision, self.matched_pairs
+
+        def by_row(p: float) -> float | None:
+            return None if self.has_blocks else p
+
         told: dict[str, Any] = plain(
             {
                 "first": self.first,
                 "second": self.second,
-                "difference": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "confidence": interval.confidence,
-                "method": interval.method,
-                "blocks": interval.blocks,
-                "warning": interval.warning,
-                "probability_of_improvement": interval.probability_of_improvement,
+                "difference": own.estimate,
+                "low": own.low,
+                "high": own.high,
+                "level": own.level,
+                "p": own.p,
+                "p_alone": own.p_alone,
                 "better": self.better,
+                "verdict": self.verdict,
+                "confidence": own.confidence,
+                "pairs": own.pairs,
+                "method": own.method,
+                "replicates": own.replicates,
+                "blocks": own.blocks,
+                "effective_blocks": own.effective_blocks,
+                "warning": own.warning,
                 "mapsswe": {
                     "segments": pairs.segments,
                     "mean": pairs.mean,
                     "sd": pairs.sd,
                     "z": pairs.z,
-                    "p": pairs.p,
-                    "p_holm": self.p,
-                    "reason": pairs.reason,
+                    "p": by_row(pairs.p),
+                    "p_holm": by_row(self.mapsswe_p),
+                    "reason": IGNORES_BLOCKS if self.has_blocks else pairs.reason,
                 },
-                "mcnemar_p": self.sentences.p,
-                "sign_p": self.signs.p,
-                "wilcoxon_p": self.ranks.p,
+                "mcnemar_p": by_row(self.sentences.p),
+                "sign_p": by_row(self.signs.p),
+                "wilcoxon_p": by_row(self.ranks.p),
                 "utterances_to_settle": None if self.more is None else self.more.utterances,
             }
         )
@@ -181,6 +249,29 @@ class Comparison(Shown):
         ).set_index("system")
 
     @cached_property
+    def pairs(self) -> Any:
+        """A row for each pair of systems: the difference, its interval, the p value and the verdict."""
+        import pandas as pd
+
+        columns = ["first", "second", "difference", "low", "high", "level", "p", "better", "verdict", "warning"]
+        told = [difference.to_dict() for difference in self.differences]
+        frame = pd.DataFrame([{name: own[name] for name in columns} for own in told], columns=columns)
+        frame = frame.astype(dict.fromkeys(["difference", "low", "high", "level", "p"], float))
+        for name in ("better", "warning"):  # None would become NaN in a column of texts
+            frame[name] = pd.Series([own[name] for own in told], dtype=object)
+        return frame
+
+    @property
+    def leaders(self) -> list[str]:
+        """The systems that may be the best: the one with fewest errors, and all that cannot be told apart from it."""
+        best = self.best.name
+        beaten = {own.first if own.better == own.second else own.second for own in self._of(best) if own.better == best}
+        return [best, *(name for name in self.names if name != best and name not in beaten)]
+
+    def _of(self, name: str) -> list[Difference]:
+        return [own for own in self.differences if name in (own.first, own.second)]
+
+    @cached_property
     def disagreements(self) -> Any:
         """Rows on which the systems' errors differ most: texts and errors of each."""
         import pandas as pd
@@ -216,7 +307,7 @@ class Comparison(Shown):
             f"{'system':{width}}  {texts.rate:>6}  {'interval':>16}  {'sub':>6} {'del':>6} {'ins':>6}  {'RTFx':>6}  $/h"
         ]
         for score in self.scores:
-            interval = f"[{percent(score.interval.low)}, {percent(score.interval.high)}]"
+            interval = interval_told(score)
             counts = score.counts
             rtfx = "-" if math.isnan(score.rtfx) else f"{score.rtfx:.1f}"
             paid = "-" if math.isnan(score.dollars_per_hour) else f"{score.dollars_per_hour:.4f}"
@@ -257,42 +348,72 @@ def compare_scores(
         raise OptionError("two systems have the same name; name their columns differently")
     check_comparable(scores)
     pairs = list(combinations(scores, 2))
-    options = {"blocks": blocks, "confidence": confidence, "replicates": replicates, "seed": seed}
+    options: dict[str, Any] = {"blocks": blocks, "confidence": confidence, "seed": seed}
+    decisions = paired_differences(
+        [(first.utterances.errors, second.utterances.errors) for first, second in pairs],
+        scores[0].utterances.reference_words,
+        replicates=replicates,
+        **options,
+    )
     tests = [_matched(first, second) for first, second in pairs]
-    found = [1.0 if math.isnan(test.p) else test.p for test in tests]
-    adjusted: list[float] = holm(found).tolist() if found else []
+    adjusted: list[float] = holm([test.p for test in tests]).tolist()
     differences = []
-    for (first, second), test, p in zip(pairs, tests, adjusted, strict=True):
+    for (first, second), decision, test, p in zip(pairs, decisions, tests, adjusted, strict=True):
         one, two = first.utterances.errors, second.utterances.errors
-        words = first.utterances.reference_words
-        interval = paired_bootstrap(one, two, words, **options)  # type: ignore[arg-type]
-        is_decided = interval.low > 0 or interval.high < 0
-        more = None if is_decided else sample_size(one, two, words, blocks=blocks, confidence=confidence, seed=seed)
+        more = None
+        if not decision.is_decided:
+            options["confidence"] = decision.level
+            more = sample_size(one, two, first.utterances.reference_words, **options)
         differences.append(
             Difference(
                 first.name,
                 second.name,
-                interval,
+                decision,
                 test,
-                math.nan if math.isnan(test.p) else float(p),
+                p,
                 mcnemar(one, two),
                 sign_test(one, two),
                 wilcoxon(one, two),
                 more,
+                blocks is not None,
             )
         )
     return Comparison(scores, differences, **known)
 
 
-def p_value(p: float) -> str:
-    """A probability as people write it.
+def p_value(p: float, chance: float = 0.05) -> str:
+    """A probability as people write it, with as many digits as show on which side of ``chance`` it is.
 
     >>> p_value(0.0421), p_value(1e-9), p_value(float("nan"))
     ('= 0.042', '< 0.001', 'unknown')
+    >>> p_value(0.04996), p_value(0.05), p_value(0.0501), p_value(0.05 - 1e-9)
+    ('= 0.04996', '= 0.050', '= 0.0501', '< 0.05')
     """
     if math.isnan(p):
         return "unknown"
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+    if p < 0.001 <= chance:
+        return "< 0.001"
+    is_at_limit = math.isclose(p, chance, rel_tol=1e-12)
+    fewest = 3 if p < 0.1 else 2
+    for digits in range(fewest, fewest + 4):
+        told = f"{p:.{digits}f}"
+        shown = float(told)
+        if is_at_limit or (shown < chance if p < chance else shown > chance):
+            return f"= {told}"
+    # So near the limit that more digits would not help: what matters is the side.
+    return f"{'<' if p < chance else '>'} {chance:.6g}"
+
+
+def points(share: float) -> str:
+    """Percentage points with their sign, and with the digits of ``percent``.
+
+    >>> points(0.0213), points(-0.0069), points(0.0), points(float("nan"))
+    ('+2.1', '-0.69', '0.0', '-')
+    """
+    if not math.isfinite(share):
+        return "-"
+    told = percent(share).removesuffix("%")
+    return "0.0" if float(told) == 0 else told if share < 0 else f"+{told}"
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:
@@ -301,9 +422,6 @@ def _matched(first: Score, second: Score) -> MatchedPairs:
         texts.tokens(texts.references),
         texts.tokens(texts.hypotheses[first.name]),
         second.texts.tokens(second.texts.hypotheses[second.name]),
+        # The test is defined on sclite's alignment; its options are those of the scores.
+        dialect=first.dialect if isinstance(first.dialect, Sclite) else "sclite",
     )
-
-
-def _points(share: float) -> str:
-    """Percentage points with their sign."""
-    return "-" if math.isnan(share) else f"{100 * share:+.1f}"

@@ -12,6 +12,7 @@ from ..columns import column_of
 from ..errors import OptionError
 from ..normalizers import Normalizer
 from ..source import is_missing
+from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
 from .dialects import Dialect
 from .score import Score, score_texts, slices
@@ -141,12 +142,14 @@ def _score(
         **options,
         known=_known(frame, name, texts.rows),
     )
-    if scored.interval.warning is None and block is None:
+    if block is None:
         speaker = next((column for column in SPEAKERS if column in frame.columns), None)
         if speaker is not None and frame[speaker].nunique() < len(texts.rows):
             warning = (
                 f"the rows of one speaker are not independent, so intervals are too narrow: pass block={speaker!r}"
             )
+            before = scored.interval.warning
+            warning = f"{before}; {warning}" if before else warning
             return replace(scored, interval=replace(scored.interval, warning=warning))
     return scored
 
@@ -156,7 +159,7 @@ def _blocks(frame: pd.DataFrame, block: Hashable | None, texts: Texts) -> list[H
     if block is None:
         return None
     values = column_of(frame, block)
-    return [f"row {row}" if is_missing(values[row]) else values[row] for row in texts.rows]
+    return [Unnamed(int(row)) if is_missing(values[row]) else values[row] for row in texts.rows]
 
 
 def _groups(frame: pd.DataFrame, by: Names, texts: Texts) -> dict[str, list[Any]]:

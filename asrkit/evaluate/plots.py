@@ -25,7 +25,7 @@ from .alignment import display_width
 from .bootstrap import bootstrap
 from .comparison import Comparison
 from .markup import Html, element, shortened
-from .score import Score, percent, slices
+from .score import Score, level_told, percent, slices
 from .views import probabilities
 
 try:
@@ -55,6 +55,7 @@ WIDTH = 6.4  # inches
 COLOURS = ("#2b83c6", "#d1622b", "#1b9e77", "#b565a7", "#a6852a", "#7a6fd0")  # differ for the colour-blind, too
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MOST_SLICES = 30
+MOST_VERDICTS = 3  # in a caption
 MOST_POINTS = 500  # single rows are shown up to here
 WIDE_BIN = 0.4  # of the whole range: a bin that is wider is parted at its widest gap
 SQUASHED = 15  # errors a row, above which axes grow with the square root
@@ -86,8 +87,8 @@ def systems(comparison: Comparison, *, width: float = WIDTH) -> Plot:
     texts = scores[0].texts
     interval = scores[0].interval
     with _drawn(
-        f"{texts.rate} of each system with {interval.confidence:.0%} intervals, {len(texts.rows):,} rows, "
-        f"{scores[0].counts.reference_length:,} reference {_tokens(texts.unit)}",
+        f"{texts.rate} of each system with {level_told(interval.confidence)} intervals, {len(texts.rows):,} rows, "
+        f"{scores[0].counts.reference_length:,} reference {_tokens(texts.unit)}{_verdicts(comparison)}",
         width,
         0.9 + 0.42 * len(scores),
     ) as (plot, axes):
@@ -121,7 +122,7 @@ def wer_by_slice(frame: Any, *, rate: str = "WER", width: float = WIDTH) -> Plot
     kept = [label for label in sizes if label in set(kept)]
     told = frame.attrs.get("asrkit", {}).get("confidence of all intervals together")
     caption = f"{rate} by {', '.join(shortened(key, 40) for key in keys) or 'slice'}"
-    caption += f" with intervals that hold together with {told:.0%} confidence" if told else " with intervals"
+    caption += f" with intervals that hold together with {level_told(told)} confidence" if told else " with intervals"
     caption += f", {len(sizes):,} slices, {sum(sizes.values()):,} rows"
     if len(kept) < len(sizes):
         caption += f"; the {len(kept)} with most rows are shown"
@@ -330,7 +331,7 @@ def scatter(
     caption = (
         f"Errors of two systems in each of {len(left):,} rows: {names[0]} has fewer in {better:,}, {names[1]} in "
         f"{worse:,}, equally many in {len(left) - better - worse:,}; the largest point stands for {most:,} row"
-        f"{'' if most == 1 else 's'}"
+        f"{'' if most == 1 else 's'}{_verdicts(comparison, one.name, two.name)}"
     )
     with _drawn(caption, width, min(width, 4.4) * 0.95) as (plot, axes):
         top = float(max(left.max(initial=0), below.max(initial=0), 1))
@@ -675,6 +676,12 @@ def _plain_log(axes: Axes, values: Floats) -> None:
 
 def _root(values: Floats) -> Floats:
     return np.sqrt(np.maximum(values, 0))
+
+
+def _verdicts(comparison: Comparison, *names: str) -> str:
+    """The verdicts of the pairs, or of one pair, as the end of a caption; of many pairs none."""
+    own = [pair for pair in comparison.differences if not names or {pair.first, pair.second} == set(names)]
+    return "".join(f". {pair.verdict}" for pair in own) if len(own) <= MOST_VERDICTS else ""
 
 
 def _left_out(tops: Sequence[int]) -> str:

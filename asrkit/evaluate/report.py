@@ -16,10 +16,10 @@ from ..columns import column_of
 from ..errors import AsrkitError, MissingExtraError, OptionError
 from ..source import is_missing
 from .alignment import Alignment
-from .comparison import Comparison, Difference, p_value
+from .comparison import Comparison, Difference, points
 from .markup import MINUS, Html, element, joined, named, shortened
 from .record import write_whole
-from .score import Score, percent, plain, rows_told
+from .score import Score, level_told, percent, plain, rows_told, too_few
 from .views import (
     STYLE,
     alignments_of,
@@ -48,7 +48,17 @@ __all__ = ["report"]
 CLIP_SECONDS = 60.0  # of a clip that is longer, the beginning is played
 SLICES = 200  # rows of the table
 EDITS = 150  # of a row; of longer ones the errors are shown and what is near them
-INTERVAL_TOLD = ("low", "high", "confidence", "method", "replicates", "blocks", "block", "warning")
+INTERVAL_TOLD = (
+    "low",
+    "high",
+    "confidence",
+    "method",
+    "replicates",
+    "blocks",
+    "effective_blocks",
+    "block",
+    "warning",
+)
 WIDTHS = {"wide": 6.2, "narrow": 3.5}  # inches of a plot, for screens of either kind
 NARROW = 560  # pixels
 
@@ -221,31 +231,18 @@ POLICY = (
 
 
 def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Html]:
-    texts = scores[0].texts
-    best = comparison.best if comparison is not None else scores[0]
-    parts = []
-    if math.isnan(best.wer):
-        lead = joined("There are no reference words, so there is no error rate.")
-    else:
-        interval = best.interval
-        sure = (
-            f" ({interval.confidence:.0%} interval {between(best)})"
-            if math.isfinite(interval.low)
-            else " (no interval)"
-        )
-        lead = joined(
-            _named(best.name),
-            " makes the fewest errors: " if len(scores) > 1 else ": ",
-            f"{texts.rate} ",
-            element("strong", percent(best.wer)),
-            sure,
-            ".",
-        )
-    parts.append(element("p", lead, class_="lead"))
-    if comparison is not None and comparison.differences and not math.isnan(best.wer):
-        mine = [own for own in comparison.differences if best.name in (own.first, own.second)]
-        parts.append(element("p", _how_sure(best.name, mine), class_="lead-2"))
-        parts.append(element("ul", *(element("li", _sentence(own, best.name)) for own in mine), class_="verdicts"))
+    parts = [element("p", _lead(scores, comparison), class_="lead")]
+    best = comparison.best.name if comparison is not None else scores[0].name
+    if comparison is not None and comparison.differences and not math.isnan(comparison.best.wer):
+        mine = [own for own in comparison.differences if best in (own.first, own.second)]
+        beaten = [_other(own, best) for own in mine if own.better == best]
+        if beaten:
+            parts.append(
+                element(
+                    "p", _named(best), " is better than ", _listed(beaten), " by more than chance.", class_="lead-2"
+                )
+            )
+        parts.append(element("ul", *(element("li", _sentence(own, best)) for own in mine), class_="verdicts"))
     parts += warnings_of(
         [score.interval.warning for score in scores]
         + [own.interval.warning for own in (comparison.differences if comparison is not None else ())]
@@ -255,45 +252,60 @@ def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Htm
     return parts
 
 
-def _how_sure(best: str, differences: Sequence[Difference]) -> Html:
-    beaten = [_other(own, best) for own in differences if own.better == best]
-    open_ = [_other(own, best) for own in differences if own.better is None]
-    parts: list[object] = []
-    if beaten:
-        parts += [
-            "Its lead over ",
-            _listed(beaten),
-            " is more than chance: the interval of the difference leaves 0 out. ",
-        ]
-    if open_:
-        parts += ["It cannot be told apart from ", _listed(open_), ": the interval of the difference holds 0."]
-    return joined(*parts)
+def _lead(scores: Sequence[Score], comparison: Comparison | None) -> Html:
+    """The first sentence: a system is called the best only where no other may be."""
+    best = comparison.best if comparison is not None else scores[0]
+    if math.isnan(best.wer):
+        return joined("There are no reference words, so there is no error rate.")
+    leaders = comparison.leaders if comparison is not None else [best.name]
+    if len(leaders) > 1:
+        names = [score.name for score in scores if score.name in leaders]
+        return joined(_listed(names), " cannot be told apart: ", _gap(comparison, leaders))
+    interval = best.interval
+    sure = f"{level_told(interval.confidence)} interval " if math.isfinite(interval.low) else ""
+    return joined(
+        _named(best.name),
+        " makes the fewest errors: " if len(scores) > 1 else ": ",
+        f"{best.texts.rate} ",
+        element("strong", percent(best.wer)),
+        f" ({sure}{between(best)}).",
+    )
+
+
+def _gap(comparison: Comparison | None, leaders: Sequence[str]) -> Html:
+    """By how much systems differ that cannot be told apart, and in which direction."""
+    assert comparison is not None  # a score has one leader
+    mine = [own for own in comparison.differences if own.first in leaders and own.second in leaders]
+    widest = max(mine, key=lambda own: abs(own.decision.estimate))
+    if widest.ahead is None:
+        return joined("they make equally many errors.")
+    size = points(abs(widest.decision.estimate)).removeprefix("+")
+    if len(leaders) == 2:
+        return joined(f"{shortened(widest.ahead)} makes {size} points fewer errors, which may be chance.")
+    return joined(
+        f"they differ by up to {size} points, from {shortened(widest.ahead)} with fewest errors to "
+        f"{shortened(_other(widest, widest.ahead))}, and which of them is the best may be chance."
+    )
 
 
 def _sentence(own: Difference, best: str) -> Html:
     """A difference seen from the best system, so that its signs need no thought."""
-    interval = own.interval
-    turned = own.second == best
-    gain = interval.estimate if turned else -interval.estimate
-    low, high = (interval.low, interval.high) if turned else (-interval.high, -interval.low)
+    size = points(abs(own.decision.estimate)).removeprefix("+")
     parts: list[object] = [_named(_other(own, best)), ": "]
-    parts.append(f"{100 * gain:.1f} points more errors than {shortened(best)}" if gain > 0 else "just as many errors")
-    if math.isfinite(low):
-        parts.append(
-            f" ({interval.confidence:.0%} interval {100 * low:.1f} to {100 * high:.1f} points)".replace("-", MINUS)
-        )
-    if not math.isnan(own.p):
-        parts.append(f", MAPSSWE p {p_value(own.p)}")
-    if own.more is not None and own.more.utterances:
-        parts.append(
-            f". About {own.more.utterances:,} more rows of the same kind would show a difference of this size with a "
-            f"chance of {own.more.power:.0%}"
-        )
-    return joined(*parts, ".")
+    if own.ahead is None:
+        parts.append("just as many errors")
+    else:
+        parts.append(f"{size} points {'more' if own.ahead == best else 'fewer'} errors than {shortened(best)}")
+        if not own.is_decided:
+            parts.append(", which may be chance")
+    parts.append(f" ({own.interval_told(best)}, {own.p_told})".replace("-", MINUS))
+    return joined(*parts, own.settled_by, ".")
 
 
 def _systems(scores: Sequence[Score], comparison: Comparison | None) -> list[Html]:
-    marked = comparison.best.name if comparison is not None and len(scores) > 1 else None
+    marked = None
+    if comparison is not None and len(scores) > 1 and len(comparison.leaders) == 1:
+        marked = comparison.best.name
     return [scores_table(scores, marked), _silent(scores)]
 
 
@@ -311,13 +323,23 @@ def _differences(scores: Sequence[Score], comparison: Comparison | None) -> list
     if comparison is None or not comparison.differences:
         return []
     reasons = {own.matched_pairs.reason for own in comparison.differences if own.matched_pairs.reason}
+    first = comparison.differences[0]
+    chance = level_told(1 - first.decision.confidence)
     return [
         _note(
             "The first system's rate less the second's, in percentage points: above 0 the second makes fewer errors. "
-            "The chance that the second is better is the share of resampled data sets in which it makes fewer errors."
+            f"One system is called better where p is at most {chance}, which is where the interval leaves 0 out."
         ),
         differences_table(comparison.differences, scores[0].texts.rate),
-        element("h3", "Tests of significance"),
+        element("h3", "Other tests"),
+        _note(
+            "The verdicts do not rest on these tests. "
+            + (
+                "They take rows for independent, and with blocks they are not, so their p values are left out."
+                if first.has_blocks
+                else "They ask somewhat different questions, so they may differ from the verdict."
+            )
+        ),
         significance_table(comparison.differences),
         *(_note(f"MAPSSWE: {reason}.") for reason in sorted(reasons)),
     ]
@@ -335,7 +357,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
     rows = []
     for record in slices.head(SLICES).to_dict("records"):
         low, wer, high = record["low"], record["wer"], record["high"]
-        told = f"{percent(low)} to {percent(high)}" if math.isfinite(low) else "-"
+        told = f"{percent(low)} to {percent(high)}" if math.isfinite(low) else too_few(wer)
         rows.append(
             [
                 joined(*(joined(" / " if place else "", named(record[key])) for place, key in enumerate(keys))),
@@ -368,7 +390,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
         text = [1, len(heads) - 1] if has_system else [len(heads) - 1]
     parts = [table(heads, rows, heads=True, text=text)]
     if told:
-        parts.insert(0, _note(f"With {told:.0%} confidence all intervals of a system hold together."))
+        parts.insert(0, _note(f"With {level_told(told)} confidence all intervals of a system hold together."))
     if len(slices) > SLICES:
         parts.append(_note(f"{len(slices) - SLICES:,} more slices are in .slices."))
     return parts
@@ -465,7 +487,7 @@ def _made(scores: Sequence[Score]) -> list[Html]:
     told = scores[0].to_dict()
     interval = told["interval"]
     intervals = [
-        f"{interval['confidence']:.0%} confidence",
+        f"{level_told(interval['confidence'])} confidence",
         f"bootstrap ({interval['method']}), {_fact(interval['replicates'])} replicates",
         f"{_fact(interval['blocks'])} blocks, the values of {interval['block']}"
         if interval["block"]
@@ -536,15 +558,20 @@ def _glossary(scores: Sequence[Score], comparison: Comparison | None) -> list[Ht
         lines["Failed rows"] = "rows with a reference for which the system gave no text"
     if comparison is not None and comparison.differences:
         lines |= {
-            "Difference": "of two rates on the same rows, in percentage points; both are resampled by the same draws",
+            "Difference": (
+                "of two rates on the same rows, in percentage points. Its interval holds the differences that the "
+                "tests of the verdict do not reject"
+            ),
+            "p": (
+                "how often systems that do not differ would seem to differ as much: the larger p value of two tests "
+                "over blocks, or rows where there are none: sign flips, and a t test corrected for skewness. It is "
+                "corrected for the number of pairs (Holm)"
+            ),
             "MAPSSWE": (
                 "matched pairs sentence segment word error test of NIST: mean and standard deviation of the difference "
                 "in errors over stretches between words that both have right; z is the mean by its standard error"
             ),
-            "p (Holm)": (
-                "how often chance alone would make so large a z, corrected for the number of pairs; below 0.05 is "
-                "usually taken for a real difference"
-            ),
+            "MAPSSWE p (Holm)": "how often chance alone would make so large a z, corrected for the number of pairs",
             "McNemar, sign, Wilcoxon": (
                 "the same question asked of whole rows: right or wrong; which system has fewer errors; and by how many"
             ),

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import OptionError
 from ..version import VERSION
 from .alignment import Alignment, align_all
+from .blocks import check_labels
 from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
@@ -23,7 +24,20 @@ from .shown import Shown
 from .significance import simultaneous_confidence
 from .texts import Texts
 
-__all__ = ["Score", "check_comparable", "made_with", "percent", "plain", "rows_told", "score_texts", "slices", "trace"]
+__all__ = [
+    "Score",
+    "check_comparable",
+    "interval_told",
+    "level_told",
+    "made_with",
+    "percent",
+    "plain",
+    "rows_told",
+    "score_texts",
+    "slices",
+    "too_few",
+    "trace",
+]
 
 SHOWN = 10  # of the worst rows and the most frequent confusions
 
@@ -199,6 +213,7 @@ class Score(Shown):
                     "method": self.interval.method,
                     "replicates": self.interval.replicates,
                     "blocks": self.interval.blocks,
+                    "effective_blocks": self.interval.effective_blocks,
                     "block": self.block,
                     "seed": self.seed,
                     "warning": self.interval.warning,
@@ -230,9 +245,11 @@ class Score(Shown):
     def __str__(self) -> str:
         interval, counts, texts = self.interval, self.counts, self.texts
         blocks = f"{interval.blocks:,} {f'values of {self.block!r}' if self.block else 'rows'}"
+        sure = f"{interval_told(self)} ({level_told(interval.confidence)} interval over {blocks})"
+        if not math.isfinite(interval.low):
+            sure = f"(no interval over {blocks})"
         lines = [
-            f"{self.name}: {texts.rate} {percent(self.wer)} "
-            f"[{percent(interval.low)}, {percent(interval.high)}] ({interval.confidence:.0%} interval over {blocks})",
+            f"{self.name}: {texts.rate} {percent(self.wer)} {sure}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
             f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
@@ -289,8 +306,8 @@ def slices(
 ) -> Any:
     """A score of every slice.
 
-    The intervals hold together: with ``confidence`` all of them contain their true rates (Holm's bound, by Šidák's
-    level), so the extremes of many slices are no surprise.
+    The intervals hold together: with ``confidence`` all of them contain their true rates (Bonferroni), so the extremes
+    of many slices are no surprise.
 
     Args:
         score: of all rows.
@@ -303,8 +320,7 @@ def slices(
     import pandas as pd
 
     names = list(groups)
-    keys = pd.DataFrame({name: list(values) for name, values in groups.items()})
-    parts = list(keys.groupby(names, sort=True, dropna=False).indices.items()) if names else []
+    parts = _rows_of(groups)
     level = simultaneous_confidence(confidence, len(parts)) if parts else confidence
     counts = score.utterances
     records = []
@@ -338,6 +354,16 @@ def slices(
     frame = pd.DataFrame(records)
     frame.attrs["asrkit"] = {"confidence of all intervals together": confidence, "of each": level}
     return frame
+
+
+def _rows_of(groups: Mapping[str, Sequence[Hashable]]) -> list[tuple[Any, Any]]:
+    """Each combination of values that occurs, in their order, with its rows."""
+    import pandas as pd
+
+    for name, values in groups.items():
+        check_labels(values, f"value of {name!r}")
+    keys = pd.DataFrame({name: list(values) for name, values in groups.items()})
+    return list(keys.groupby(list(groups), sort=True, dropna=False).indices.items()) if groups else []
 
 
 def made_with(texts: Texts, dialect: Dialect) -> dict[str, Any]:
@@ -377,6 +403,32 @@ def percent(share: float) -> str:
     if math.isnan(share):
         return "-"
     return f"{share:.2%}" if abs(share) < 0.01 and share else f"{share:.1%}"
+
+
+def level_told(level: float) -> str:
+    """The level of an interval, never rounded to 100%.
+
+    >>> level_told(0.95), level_told(0.975), level_told(1 - 0.05 / 15), level_told(0.99999)
+    ('95%', '97.5%', '99.67%', '99.999%')
+    """
+    for digits in range(12):
+        told = f"{100 * level:.{digits}f}"
+        if abs(float(told) / 100 - level) < (1 - level) / 20:
+            return f"{told}%"
+    return f"{100 * level:.12g}%"
+
+
+def too_few(wer: float, unit: str = "rows") -> str:
+    """What is said in place of an interval that is not there: NaN is a rate without reference words."""
+    return "-" if math.isnan(wer) else f"too few {unit}"
+
+
+def interval_told(score: Score, form: str = "[{}, {}]") -> str:
+    """The ends of a score's interval, or that there are too few rows for one."""
+    interval = score.interval
+    if not math.isfinite(interval.low):
+        return too_few(score.wer, "rows" if score.block is None else "blocks")
+    return form.format(percent(interval.low), percent(interval.high))
 
 
 def _ratio(part: float, whole: float) -> float:

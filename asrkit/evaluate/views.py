@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .alignment import Alignment, align_all
-from .comparison import Comparison, Difference, p_value
+from .comparison import Comparison, Difference, p_value, points
 from .markup import MINUS, Html, direction, element, joined, named, shortened
-from .score import Score, percent, rows_told, trace
+from .score import Score, interval_told, level_told, percent, rows_told, trace
 from .tokens import tokenize, unit_for
 
 if TYPE_CHECKING:
@@ -132,13 +132,13 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
         marked: name of the one to call the best.
     """
     rate = scores[0].texts.rate
-    confidence = f"{scores[0].interval.confidence:.0%} interval"
+    level = f"{level_told(scores[0].interval.confidence)} interval"
     tops = [score.interval.high if math.isfinite(score.interval.high) else score.wer for score in scores]
     scale = (0.0, max((top for top in tops if math.isfinite(top)), default=0.0))
     unit = "words" if scores[0].texts.unit == "word" else "tokens"
     columns: dict[str, list[object]] = {
         rate: [percent(score.wer) for score in scores],
-        confidence: [between(score) for score in scores],
+        level: [between(score) for score in scores],
         f"0 to {percent(scale[1])}": [
             interval_bar(
                 score.interval.low,
@@ -172,13 +172,13 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
 
 
 def differences_table(differences: Sequence[Difference], rate: str) -> Html:
-    """A row for each pair: the difference, its interval and what would settle it."""
+    """A row for each pair: the difference, its interval, the decision and what would settle it."""
     ends = [end for own in differences for end in (own.interval.low, own.interval.high)]
     reach = max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
     rows = []
     for own in differences:
         interval = own.interval
-        told = f"{_points(interval.low)} to {_points(interval.high)}" if math.isfinite(interval.low) else "-"
+        told = own.interval_told().replace("-", MINUS)
         more = own.more.utterances if own.more is not None else None
         rows.append(
             [
@@ -190,27 +190,28 @@ def differences_table(differences: Sequence[Difference], rate: str) -> Html:
                     interval.estimate,
                     interval.high,
                     (-reach, reach),
-                    label=f"difference {_points(interval.estimate)} points, interval {told}",
+                    label=f"difference {_points(interval.estimate)} points, {told}",
                 ),
-                joined(named(own.better), " is better") if own.better else "undecided",
-                percent(interval.probability_of_improvement),
-                f"{more:,}" if more is not None else None,
+                own.p_told.removeprefix("p ").removeprefix("= "),
+                joined(named(own.better), " is better") if own.better else "undecided, may be chance",
+                f"{more:,}" if more else None,
             ]
         )
     heads = [
         "first less second",
         f"difference of {rate} (points)",
-        f"{differences[0].interval.confidence:.0%} interval",
+        "interval (points)",
         f"{_points(-reach)} to {_points(reach)}",
+        "p" if len(differences) == 1 else f"p, corrected for {len(differences)} pairs (Holm)",
         "verdict",
-        "chance that the second is better",
         "rows more to settle it",
     ]
-    return table(heads, rows, heads=True, text=(4,))
+    return table(heads, rows, heads=True, text=(5,))
 
 
 def significance_table(differences: Sequence[Difference]) -> Html:
-    """A row for each pair: what the tests say."""
+    """A row for each pair: what the tests say on which the verdict does not rest."""
+    with_p = not any(own.has_blocks for own in differences)
     rows = [
         [
             _pair(own),
@@ -218,7 +219,11 @@ def significance_table(differences: Sequence[Difference]) -> Html:
             _number(own.matched_pairs.mean, "{:+.3f}"),
             _number(own.matched_pairs.sd, "{:.3f}"),
             _number(own.matched_pairs.z, "{:+.2f}"),
-            *(_probability(p) for p in (own.p, own.sentences.p, own.signs.p, own.ranks.p)),
+            *(
+                [_probability(p, own) for p in (own.mapsswe_p, own.sentences.p, own.signs.p, own.ranks.p)]
+                if with_p
+                else []
+            ),
         ]
         for own in differences
     ]
@@ -228,11 +233,9 @@ def significance_table(differences: Sequence[Difference]) -> Html:
         "mean difference in errors a segment",
         "standard deviation",
         "z",
-        "MAPSSWE p (Holm)",
-        "McNemar p",
-        "sign test p",
-        "Wilcoxon p",
     ]
+    if with_p:
+        heads += ["MAPSSWE p (Holm)", "McNemar p", "sign test p", "Wilcoxon p"]
     return table(heads, rows, heads=True)
 
 
@@ -485,7 +488,7 @@ def score_view(score: Score) -> Html:
             element("strong", named(score.name)),
             f": {texts.rate} ",
             element("strong", percent(score.wer)),
-            f" · {score.interval.confidence:.0%} interval {between(score)}",
+            f" · {level_told(score.interval.confidence)} interval: {between(score)}",
             class_="ak-head",
         ),
         scores_table([score]),
@@ -513,7 +516,7 @@ def comparison_view(comparison: Comparison) -> Html:
     found = {score.name: alignments_of(score, rows) for score in scores[:4]}
     parts: list[object] = [
         *(element("p", own.verdict, ".", class_="ak-head", dir="auto") for own in shown),
-        scores_table(scores, best.name),
+        scores_table(scores, best.name if comparison.leaders == [best.name] else None),
         *warnings_of(
             [score.interval.warning for score in scores] + [own.interval.warning for own in comparison.differences]
         ),
@@ -687,31 +690,20 @@ def _pair(own: Difference) -> Html:
 
 
 def between(score: Score) -> str:
-    """The ends of a score's interval."""
-    interval = score.interval
-    if math.isnan(interval.low):
-        return "-"
-    return f"{percent(interval.low)} to {percent(interval.high)}"
+    """The ends of a score's interval, or why there are none."""
+    return interval_told(score, "{} to {}")
 
 
 def _points(share: float) -> str:
-    """Percentage points with their sign.
-
-    >>> _points(0.0213), _points(0.0004), _points(0.0)
-    ('+2.1', '+0.04', '0.0')
-    """
-    if not math.isfinite(share):
-        return "-"
-    told = f"{100 * share:+.1f}" if abs(share) >= 0.0095 or not share else f"{100 * share:+.2f}"
-    return "0.0" if float(told) == 0 else told.replace("-", MINUS)
+    return points(share).replace("-", MINUS) if math.isfinite(share) else "-"
 
 
 def _number(value: float, form: str) -> str:
     return form.format(value).replace("-", MINUS) if math.isfinite(value) else "-"
 
 
-def _probability(p: float) -> str:
-    return "-" if math.isnan(p) else p_value(p).removeprefix("= ")
+def _probability(p: float, own: Difference) -> str:
+    return "-" if math.isnan(p) else p_value(p, 1 - own.decision.confidence).removeprefix("= ")
 
 
 def _word(word: Any, absent: str) -> Html:
