@@ -296,11 +296,10 @@ def p_value(p: float) -> str:
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:
-    texts = first.texts
     return mapsswe(
-        texts.tokens(texts.references),
-        texts.tokens(texts.hypotheses[first.name]),
-        second.texts.tokens(second.texts.hypotheses[second.name]),
+        first.texts.reference_tokens(),
+        first.texts.hypothesis_tokens(first.name),
+        second.texts.hypothesis_tokens(second.name),
     )
 
 

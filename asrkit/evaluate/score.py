@@ -21,7 +21,7 @@ from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
 from .shown import Shown
 from .significance import simultaneous_confidence
-from .texts import Texts
+from .texts import SystemTexts, Texts
 
 __all__ = ["Score", "check_comparable", "made_with", "percent", "plain", "rows_told", "score_texts", "slices", "trace"]
 
@@ -62,6 +62,11 @@ class Score(Shown):
     cost: Sequence[float] | None = None
     confidence: Sequence[float] | None = None
 
+    @property
+    def compared(self) -> SystemTexts:
+        """The references and this system's texts, normalised by the language of each row."""
+        return self.texts.systems[self.name]
+
     @cached_property
     def counts(self) -> ErrorCounts:
         """All rows together: a corpus's rate is that of its sums, never the mean of its rows' rates."""
@@ -95,10 +100,8 @@ class Score(Shown):
     @cached_property
     def characters(self) -> ErrorCounts:
         """The same texts, counted by graphemes."""
-        texts = self.texts
-        return count_errors(
-            texts.tokens(texts.references, "character"), texts.tokens(texts.hypotheses[self.name], "character")
-        ).total
+        compared = self.compared
+        return count_errors(compared.reference_tokens("character"), compared.hypothesis_tokens("character")).total
 
     @property
     def cer(self) -> float:
@@ -135,8 +138,7 @@ class Score(Shown):
     @cached_property
     def alignments(self) -> list[Alignment]:
         """Word by word, one a row; the counts, the tables and the coloured views are all made of them."""
-        texts = self.texts
-        return align_all(texts.tokens(texts.references), texts.tokens(texts.hypotheses[self.name]), self.dialect)
+        return align_all(self.compared.reference_tokens(), self.compared.hypothesis_tokens(), self.dialect)
 
     @property
     def frame(self) -> Any:
@@ -147,8 +149,8 @@ class Score(Shown):
         with np.errstate(divide="ignore", invalid="ignore"):
             rates = np.where(counts.reference_words > 0, counts.errors / np.maximum(counts.reference_words, 1), np.nan)
         columns: dict[str, Any] = {
-            "reference": self.texts.references,
-            "hypothesis": self.texts.hypotheses[self.name],
+            "reference": self.compared.references,
+            "hypothesis": self.compared.hypotheses,
             "words": counts.reference_words,
             "errors": counts.errors,
             "substitutions": counts.substitutions,
@@ -266,7 +268,8 @@ def score_texts(
     known: Mapping[str, Any] | None = None,
 ) -> Score:
     """Score one system of ``texts``; ``known`` are further fields of ``Score``."""
-    counts = count_errors(texts.tokens(texts.references), texts.tokens(texts.hypotheses[name]), dialect=dialect)
+    compared = texts.systems[name]
+    counts = count_errors(compared.reference_tokens(), compared.hypothesis_tokens(), dialect=dialect)
     interval = bootstrap(
         counts.errors,
         counts.reference_words,
@@ -418,5 +421,8 @@ def check_comparable(scores: Sequence[Score]) -> None:
         ):
             if one != two:
                 raise OptionError(f"{first.name} and {other.name} have different {what}: {one} and {two}")
-        if list(first.texts.references) != list(other.texts.references):
+        if first.texts is not other.texts and (
+            list(first.texts.rows) != list(other.texts.rows)
+            or list(first.texts.references) != list(other.texts.references)
+        ):
             raise OptionError(f"{first.name} and {other.name} were scored on different rows; score them together")
