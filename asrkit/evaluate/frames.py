@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "hypotheses_of", "languages_of", "score", "stated_languages", "texts_of"]
 
 SPEAKERS = ("speaker", "speaker_id", "spk", "client_id")  # what data sets call the column
+AUDIO = ("path", "audio", "file", "audio_path", "file_name", "filename", "clip", "wav")  # ... and of the sound
 LANGUAGES = ("language", "lang", "locale")
 Names = Hashable | Sequence[Hashable]
 
@@ -120,18 +121,24 @@ def texts_of(
 
 
 def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:
-    """The texts of a system. A row with neither a text nor an error heard nothing, and has an empty text.
+    """The texts of a system: empty where it heard nothing, missing where it failed or there was nothing to hear.
 
-    CSV has one way to write a missing text and an empty one, so the column of errors tells them apart.
+    CSV has one way to write an empty text and a missing one. A row with neither a text nor an error heard nothing,
+    unless its audio is missing too.
     """
     texts = column_of(frame, name)
     if f"{name}_error" not in frame.columns:
         return texts
-    errors = column_of(frame, f"{name}_error")
-    failed = [not is_missing(error) and error != "" for error in errors]
+    audio = next((column for column in AUDIO if column in frame.columns and column != name), None)
+    absent = (
+        [False] * len(frame)
+        if audio is None
+        else [is_missing(cell) or (isinstance(cell, str) and not cell) for cell in column_of(frame, audio)]
+    )
+    failed = [not is_missing(error) and error != "" for error in column_of(frame, f"{name}_error")]
     return [
-        (None if has_failed else "") if is_missing(text) or text == "" else text
-        for text, has_failed in zip(texts, failed, strict=True)
+        text if isinstance(text, str) and text else None if has_failed or is_absent else ""
+        for text, has_failed, is_absent in zip(texts, failed, absent, strict=True)
     ]
 
 
