@@ -23,7 +23,18 @@ from .shown import Shown
 from .significance import simultaneous_confidence
 from .texts import SystemTexts, Texts
 
-__all__ = ["Score", "check_comparable", "made_with", "percent", "plain", "rows_told", "score_texts", "slices", "trace"]
+__all__ = [
+    "Score",
+    "check_comparable",
+    "made_with",
+    "percent",
+    "plain",
+    "rows_told",
+    "score_texts",
+    "slices",
+    "trace",
+    "unknown_told",
+]
 
 SHOWN = 10  # of the worst rows and the most frequent confusions
 
@@ -232,9 +243,11 @@ class Score(Shown):
     def __str__(self) -> str:
         interval, counts, texts = self.interval, self.counts, self.texts
         blocks = f"{interval.blocks:,} {f'values of {self.block!r}' if self.block else 'rows'}"
+        unknown = unknown_told(self.compared.unknown)
         lines = [
             f"{self.name}: {texts.rate} {percent(self.wer)} "
-            f"[{percent(interval.low)}, {percent(interval.high)}] ({interval.confidence:.0%} interval over {blocks})",
+            f"[{percent(interval.low)}, {percent(interval.high)}] "
+            f"({interval.confidence:.0%} interval over {blocks}){unknown}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
             f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
@@ -369,6 +382,14 @@ def rows_told(texts: Texts, names: Sequence[str]) -> str:
     what = "left out" if texts.failed_as == "exclude" else "scored as deletions"
     failures = [f"{texts.failed[name]:,} of {name}" for name in names if texts.failed[name]]
     return told + (f"; without a text and {what}: {', '.join(failures)}" if failures else "")
+
+
+def unknown_told(count: int) -> str:
+    """What the first line of a result says where the language of rows is not known."""
+    if not count:
+        return ""
+    rows = f"{count:,} row is" if count == 1 else f"{count:,} rows is"
+    return f"; the language of {rows} not known, pass language="
 
 
 def percent(share: float) -> str:
