@@ -125,8 +125,9 @@ class FrameAsr:
                 ``max_cost``, ``gateway`` and the like, see ``asrkit.WorkersAI``.
 
         Returns:
-            The caller's columns, then ``<into>`` and ``<into>_error``, same index and order. What made the text
-            (model, revision, precision, options) is in ``.attrs["asrkit"][into]``.
+            The caller's columns, then ``<into>`` and ``<into>_error``, and with ``language`` also
+            ``<into>_language``; same index and order. What made the text (model, revision, precision, options) is in
+            ``.attrs["asrkit"][into]``.
 
         Raises:
             ColumnError: a column is not there, or would be overwritten.
@@ -145,7 +146,7 @@ class FrameAsr:
             told: Any = estimate(frame, audio, model=model, start=start, end=end, progress=progress, **options)
             return told  # type: ignore[no-any-return]  # so that editors know the frame that all other calls give
         cells = column_of(frame, audio)
-        new = _new_columns(into, details)
+        new = _new_columns(into, details, has_language=language is not None)
         taken = [name for name in new if name in frame.columns]
         if taken and not overwrite:
             raise ColumnError(
@@ -223,7 +224,8 @@ class FrameAsr:
             hypothesis: the column with what was recognised.
             by: columns whose values make slices; the slices' intervals hold all together.
             block: the column with what is independent, such as the speaker; None takes every row for independent.
-            language: a code, or a column with one a row; by itself a column ``language``, or the model's.
+            language: a code, or a column with one per row; by itself a column ``language``, else
+                ``<hypothesis>_language``, else the language that the reference is written in.
             normalizer: ``auto`` (by language), one of ``asrkit.normalizers.NAMES``, or a function.
             unit: ``word``, ``character`` or ``mixed``; ``auto`` by language.
             dialect: ``levenshtein`` (as jiwer), ``sclite``, or ``asrkit.evaluate.Sclite(...)``.
@@ -489,8 +491,10 @@ def _is_interrupted(outcome: batch.Outcome) -> bool:
     return isinstance(outcome, batch.Failure) and outcome.code == batch.NOT_REACHED.code
 
 
-def _new_columns(into: str, details: bool) -> list[str]:
-    return [into, f"{into}_error", *(f"{into}_{name}" for name in DETAILS if details)]
+def _new_columns(into: str, details: bool, *, has_language: bool = False) -> list[str]:
+    """The columns of a transcription; a language that was asked for is kept, since a score depends on it."""
+    further = DETAILS if details else ("language",) if has_language else ()
+    return [into, f"{into}_error", *(f"{into}_{name}" for name in further)]
 
 
 def _joined(
@@ -510,8 +514,9 @@ def _joined(
 
     add(new[0], [row.text if row else None for row in heard], TEXT)
     add(new[1], [str(row) if isinstance(row, batch.Failure) else None for row in rows], TEXT)
-    if details:
+    if f"{into}_language" in new:
         add(new[2], [row.language if row else None for row in heard], TEXT)
+    if details:
         for name, field in zip(new[3:6], ("duration", "elapsed", "confidence"), strict=True):
             add(name, [getattr(row, field) if row else None for row in heard], "float64")
         add(new[6], [",".join(row.flags) if row else None for row in heard], TEXT)

@@ -219,7 +219,7 @@ class TestCompare:
 
         told = json.loads((tmp_path / "told.json").read_text(), parse_constant=pytest.fail)
         [good, _] = told["scores"]
-        assert good["normalizer"].startswith("multilingual 2")
+        assert good["normalizer"].startswith("english 2")
         assert good["interval"]["seed"] == 0
         assert good["versions"]["asrkit"] == asrkit.__version__
         assert told["differences"][0]["mapsswe"]["segments"] > 100

@@ -22,6 +22,7 @@ from ..normalizers import Normalizer, find
 from ..source import is_missing
 from .comparison import Comparison
 from .score import Score, score_texts
+from .texts import SystemTexts
 from .tokens import Unit, tokenize, unit_for
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def oracle(
     if name in first.hypotheses:
         raise OptionError(f"a system is named {name!r} already; pass another name=")
     chosen = np.argmin(np.stack([score.utterances.errors for score in scores]), axis=0)
-    picked = [scores[system].texts.hypotheses[scores[system].name][row] for row, system in enumerate(chosen)]
+    picked = SystemTexts.picked([score.compared for score in scores], chosen.tolist())
     texts = replace(
         first,
-        hypotheses={**first.hypotheses, name: picked},
+        systems={**first.systems, name: picked},
         failed={**first.failed, name: min(score.failed for score in scores)},
     )
     counts = np.bincount(chosen, minlength=len(scores)).tolist()

@@ -417,11 +417,10 @@ def points(share: float) -> str:
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:
-    texts = first.texts
     return mapsswe(
-        texts.tokens(texts.references),
-        texts.tokens(texts.hypotheses[first.name]),
-        second.texts.tokens(second.texts.hypotheses[second.name]),
+        first.texts.reference_tokens(),
+        first.texts.hypothesis_tokens(first.name),
+        second.texts.hypothesis_tokens(second.name),
         # The test is defined on sclite's alignment; its options are those of the scores.
         dialect=first.dialect if isinstance(first.dialect, Sclite) else "sclite",
     )

@@ -15,6 +15,7 @@ from ..source import is_missing
 from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
 from .dialects import Dialect
+from .languages import identify, known_language
 from .score import Score, score_texts, slices
 from .texts import Failed, Texts, comparable
 from .tokens import Unit
@@ -22,9 +23,10 @@ from .tokens import Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "languages_of", "score", "texts_of"]
+__all__ = ["compare", "hypotheses_of", "languages_of", "score", "stated_languages", "texts_of"]
 
 SPEAKERS = ("speaker", "speaker_id", "spk", "client_id")  # what data sets call the column
+AUDIO = ("path", "audio", "file", "audio_path", "file_name", "filename", "clip", "wav")  # ... and of the sound
 LANGUAGES = ("language", "lang", "locale")
 Names = Hashable | Sequence[Hashable]
 
@@ -105,29 +107,64 @@ def texts_of(
     """Columns of a frame, made comparable."""
     return comparable(
         column_of(frame, reference),
-        {str(name): column_of(frame, name) for name in hypotheses},
+        {str(name): hypotheses_of(frame, name) for name in hypotheses},
         labels=frame.index.tolist(),
         normalizer=normalizer,
-        languages=languages_of(frame, hypotheses, language),
+        languages=stated_languages(frame, language),
+        system_languages={
+            str(name): column_of(frame, column)
+            for name in hypotheses
+            if (column := f"{name}_language") in frame.columns
+        },
         unit=unit,
         failed=failed,
     )
 
 
-def languages_of(frame: pd.DataFrame, hypotheses: Sequence[Hashable], language: str | None) -> Any:
-    """Of the rows: what is told, a column of it, what the recogniser was told or found out."""
+def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:
+    """The texts of a system: empty where it heard nothing, missing where it failed or there was nothing to hear.
+
+    CSV has one way to write an empty text and a missing one. A row with neither a text nor an error heard nothing,
+    unless its audio is missing too.
+    """
+    texts = column_of(frame, name)
+    if f"{name}_error" not in frame.columns:
+        return texts
+    audio = next((column for column in AUDIO if column in frame.columns and column != name), None)
+    absent = (
+        [False] * len(frame)
+        if audio is None
+        else [is_missing(cell) or (isinstance(cell, str) and not cell) for cell in column_of(frame, audio)]
+    )
+    failed = [not is_missing(error) and error != "" for error in column_of(frame, f"{name}_error")]
+    return [
+        text if isinstance(text, str) and text else None if has_failed or is_absent else ""
+        for text, has_failed, is_absent in zip(texts, failed, absent, strict=True)
+    ]
+
+
+def stated_languages(frame: pd.DataFrame, language: str | None) -> list[Any]:
+    """The language of each row as the caller or the table states it; None where neither does."""
     if language is not None:
-        return column_of(frame, language) if language in frame.columns else language
+        return column_of(frame, language) if language in frame.columns else [language] * len(frame)
     for name in LANGUAGES:
         if name in frame.columns:
             return column_of(frame, name)
-    for system in hypotheses:
-        made = frame.attrs.get("asrkit", {}).get(system, {})
-        if str(made.get("model", "")).endswith((".en", "-en")):
-            return "en"
-        if isinstance(made.get("language"), str):
-            return made["language"]
-    return None
+    return [None] * len(frame)
+
+
+def languages_of(frame: pd.DataFrame, language: str | None, texts: Sequence[Hashable]) -> list[str | None]:
+    """The language of each row: as stated, else as the first of the columns of texts tells it.
+
+    ``texts`` are names of columns, such as the reference and the hypothesis; each may have a ``<name>_language``.
+    """
+    columns = []
+    for name in texts:
+        if f"{name}_language" in frame.columns:
+            columns.append([known_language(cell) for cell in column_of(frame, f"{name}_language")])
+        columns.append([identify(cell) if isinstance(cell, str) else None for cell in column_of(frame, name)])
+    stated = [known_language(cell) for cell in stated_languages(frame, language)]
+    return [next((code for code in codes if code), None) for codes in zip(stated, *columns, strict=True)]
 
 
 def _score(
@@ -169,6 +206,8 @@ def _groups(frame: pd.DataFrame, by: Names, texts: Texts) -> dict[str, list[Any]
 
 def _known(frame: pd.DataFrame, name: str, rows: Any) -> dict[str, Any]:
     """What ``transcribe(details=True)`` told: seconds, dollars, confidence, and what made the texts."""
+    import pandas as pd
+
     known: dict[str, Any] = {"system": dict(frame.attrs.get("asrkit", {}).get(name, {}))}
     for field, column in {
         "audio": "duration",
@@ -177,7 +216,7 @@ def _known(frame: pd.DataFrame, name: str, rows: Any) -> dict[str, Any]:
         "confidence": "confidence",
     }.items():
         if f"{name}_{column}" in frame.columns:
-            values = frame[f"{name}_{column}"].to_numpy(dtype=float, na_value=np.nan)[rows]
+            values = pd.to_numeric(frame[f"{name}_{column}"], errors="coerce").to_numpy(float, na_value=np.nan)[rows]
             if not np.isnan(values).all():
                 known[field] = values
     return known

@@ -40,9 +40,8 @@ def to_json(result: Score | Comparison, path: str | os.PathLike[str] | None = No
 
 def digest(scores: Sequence[Score]) -> str:
     """SHA-256 of the normalised references and hypotheses, row by row."""
-    texts = scores[0].texts
     told = hashlib.sha256()
-    columns = [texts.references, *(score.texts.hypotheses[score.name] for score in scores)]
+    columns = [scores[0].compared.references, *(score.compared.hypotheses for score in scores)]
     for row in zip(*columns, strict=True):
         told.update(json.dumps(row).encode("ascii"))
     return told.hexdigest()
@@ -64,7 +63,8 @@ def _rows(scores: Sequence[Score]) -> dict[str, Any]:
     for score in scores:
         counts = score.utterances
         systems[score.name] = {
-            "hypothesis": list(score.texts.hypotheses[score.name]),
+            "hypothesis": list(score.compared.hypotheses),
+            **({} if score.compared.references is texts.references else {"reference": list(score.compared.references)}),
             **{kind: getattr(counts, kind).tolist() for kind in ("hits", "substitutions", "deletions", "insertions")},
             **{
                 name: [float(value) for value in values]

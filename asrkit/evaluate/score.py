@@ -22,7 +22,7 @@ from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
 from .shown import Shown
 from .significance import simultaneous_confidence
-from .texts import Texts
+from .texts import SystemTexts, Texts
 
 __all__ = [
     "Score",
@@ -37,6 +37,7 @@ __all__ = [
     "slices",
     "too_few",
     "trace",
+    "unknown_told",
 ]
 
 SHOWN = 10  # of the worst rows and the most frequent confusions
@@ -76,6 +77,11 @@ class Score(Shown):
     cost: Sequence[float] | None = None
     confidence: Sequence[float] | None = None
 
+    @property
+    def compared(self) -> SystemTexts:
+        """The references and this system's texts, normalised by the language of each row."""
+        return self.texts.systems[self.name]
+
     @cached_property
     def counts(self) -> ErrorCounts:
         """All rows together: a corpus's rate is that of its sums, never the mean of its rows' rates."""
@@ -109,10 +115,8 @@ class Score(Shown):
     @cached_property
     def characters(self) -> ErrorCounts:
         """The same texts, counted by graphemes."""
-        texts = self.texts
-        return count_errors(
-            texts.tokens(texts.references, "character"), texts.tokens(texts.hypotheses[self.name], "character")
-        ).total
+        compared = self.compared
+        return count_errors(compared.reference_tokens("character"), compared.hypothesis_tokens("character")).total
 
     @property
     def cer(self) -> float:
@@ -149,8 +153,7 @@ class Score(Shown):
     @cached_property
     def alignments(self) -> list[Alignment]:
         """Word by word, one a row; the counts, the tables and the coloured views are all made of them."""
-        texts = self.texts
-        return align_all(texts.tokens(texts.references), texts.tokens(texts.hypotheses[self.name]), self.dialect)
+        return align_all(self.compared.reference_tokens(), self.compared.hypothesis_tokens(), self.dialect)
 
     @property
     def frame(self) -> Any:
@@ -161,8 +164,8 @@ class Score(Shown):
         with np.errstate(divide="ignore", invalid="ignore"):
             rates = np.where(counts.reference_words > 0, counts.errors / np.maximum(counts.reference_words, 1), np.nan)
         columns: dict[str, Any] = {
-            "reference": self.texts.references,
-            "hypothesis": self.texts.hypotheses[self.name],
+            "reference": self.compared.references,
+            "hypothesis": self.compared.hypotheses,
             "words": counts.reference_words,
             "errors": counts.errors,
             "substitutions": counts.substitutions,
@@ -249,7 +252,7 @@ class Score(Shown):
         if not math.isfinite(interval.low):
             sure = f"(no interval over {blocks})"
         lines = [
-            f"{self.name}: {texts.rate} {percent(self.wer)} {sure}",
+            f"{self.name}: {texts.rate} {percent(self.wer)} {sure}{unknown_told(self.compared.unknown)}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
             f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
@@ -283,7 +286,8 @@ def score_texts(
     known: Mapping[str, Any] | None = None,
 ) -> Score:
     """Score one system of ``texts``; ``known`` are further fields of ``Score``."""
-    counts = count_errors(texts.tokens(texts.references), texts.tokens(texts.hypotheses[name]), dialect=dialect)
+    compared = texts.systems[name]
+    counts = count_errors(compared.reference_tokens(), compared.hypothesis_tokens(), dialect=dialect)
     interval = bootstrap(
         counts.errors,
         counts.reference_words,
@@ -394,6 +398,14 @@ def rows_told(texts: Texts, names: Sequence[str]) -> str:
     return told + (f"; without a text and {what}: {', '.join(failures)}" if failures else "")
 
 
+def unknown_told(count: int) -> str:
+    """What the first line of a result says where the language of rows is not known."""
+    if not count:
+        return ""
+    rows = f"{count:,} row is" if count == 1 else f"{count:,} rows is"
+    return f"; the language of {rows} not known, pass language="
+
+
 def percent(share: float) -> str:
     """With the digits that mean something.
 
@@ -470,5 +482,8 @@ def check_comparable(scores: Sequence[Score]) -> None:
         ):
             if one != two:
                 raise OptionError(f"{first.name} and {other.name} have different {what}: {one} and {two}")
-        if list(first.texts.references) != list(other.texts.references):
+        if first.texts is not other.texts and (
+            list(first.texts.rows) != list(other.texts.rows)
+            or list(first.texts.references) != list(other.texts.references)
+        ):
             raise OptionError(f"{first.name} and {other.name} were scored on different rows; score them together")

@@ -69,8 +69,8 @@ def suspicious_references(comparison: Comparison, *, threshold: float = THRESHOL
     if len(scores) < 2:
         raise OptionError("expected two independent systems or more: one alone cannot agree")
     texts = scores[0].texts
-    references = texts.tokens(texts.references)
-    heard = [texts.tokens(texts.hypotheses[score.name]) for score in scores]
+    references = texts.reference_tokens()
+    heard = [score.texts.hypothesis_tokens(score.name) for score in scores]
     if len(references) > 1 and all(own == heard[0] for own in heard[1:]) and heard[0] != references:
         raise OptionError(f"{', '.join(comparison.names)} have the same text in every row: agreement says nothing")
     rows = [_judge(reference, [own[row] for own in heard]) for row, reference in enumerate(references)]

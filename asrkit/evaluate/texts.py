@@ -2,21 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from ..errors import OptionError
 from ..normalizers import Normalizer, find
 from ..source import is_missing
+from .languages import has_letters, identify, known_language
 from .tokens import Unit, tokenize, unit_for
 
-__all__ = ["Failed", "Texts", "comparable"]
+__all__ = ["Failed", "SystemTexts", "Texts", "comparable"]
 
 Failed = Literal["exclude", "deletions"]
-MIXED = "by language"
+BY_LANGUAGE = "by language"
+RATES = {"word": "WER", "character": "CER", "mixed": "MER-mixed", BY_LANGUAGE: "WER/CER by language"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SystemTexts:
+    """The references and the texts of one system, normalised alike: what its score is computed from.
+
+    Args:
+        references: normalised, one per row, shape ``(n,)``.
+        hypotheses: normalised, one per row, shape ``(n,)``.
+        languages: code of each row, None if unknown.
+        units: what is counted in each row.
+        normalizer: name and version; several where rows have several languages.
+        unknown: number of rows with words in a language that is not known.
+        otherwise: row -> the hypothesis normalised by the language of ``Texts.languages``, where the row's differs.
+    """
+
+    references: Sequence[str]
+    hypotheses: Sequence[str]
+    languages: Sequence[str | None]
+    units: Sequence[Unit]
+    normalizer: str
+    unknown: int
+    otherwise: Mapping[int, str] = field(default_factory=dict)
+
+    def reference_tokens(self, unit: Unit | None = None, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
+        """The references cut into what is counted, or into another unit; of all rows or of some positions."""
+        return self._tokens(self.references, unit, rows)
+
+    def hypothesis_tokens(self, unit: Unit | None = None, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
+        """The system's texts cut into what is counted, or into another unit; of all rows or of some positions."""
+        return self._tokens(self.hypotheses, unit, rows)
+
+    @classmethod
+    def picked(cls, systems: Sequence[Self], chosen: Sequence[int]) -> Self:
+        """Texts made of those of several systems: of each row those of the system at the index in ``chosen``."""
+        rows = list(enumerate(chosen))
+        return cls(
+            references=[systems[at].references[row] for row, at in rows],
+            hypotheses=[systems[at].hypotheses[row] for row, at in rows],
+            languages=[systems[at].languages[row] for row, at in rows],
+            units=[systems[at].units[row] for row, at in rows],
+            normalizer=_joined_names(system.normalizer for system in systems),
+            unknown=max(system.unknown for system in systems),
+            otherwise={row: systems[at].otherwise[row] for row, at in rows if row in systems[at].otherwise},
+        )
+
+    @property
+    def unit(self) -> str:
+        """``word``, ``character`` or ``mixed``, or ``by language`` where rows differ."""
+        return _common_unit(self.units)
+
+    @property
+    def rate(self) -> str:
+        """The usual name of the error rate."""
+        return RATES[self.unit]
+
+    def _tokens(self, texts: Sequence[str], unit: Unit | None, rows: Sequence[int] | None) -> list[tuple[str, ...]]:
+        places = range(len(texts)) if rows is None else rows
+        return [tokenize(texts[row], unit or self.units[row], self.languages[row]) for row in places]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,46 +88,60 @@ class Texts:
     Args:
         rows: positions in the frame of the rows that are scored, shape ``(n,)``.
         labels: their index labels.
-        references: normalised, one a row.
-        hypotheses: name of each system -> normalised texts, one a row.
-        languages: code of each row, None where nobody told.
+        references: normalised, one per row, by the language of the table or of the reference itself.
+        systems: name of each system -> its texts and the references, normalised by the languages of its rows.
+        languages: code of each row, None if unknown; of the references, whatever a system took them for.
         units: what is counted in each row.
-        normalizer: name and version; several where rows have several languages.
-        total: rows of the frame.
-        unreferenced: rows without a reference, which are not scored.
-        failed: name of each system -> rows without a hypothesis although there is a reference.
+        total: number of rows of the frame.
+        unreferenced: number of rows without a reference, which are not scored.
+        failed: name of each system -> number of rows without a hypothesis although there is a reference.
         failed_as: ``exclude`` (such a row is scored for no system) or ``deletions`` (its words count as deleted).
     """
 
     rows: np.ndarray[Any, np.dtype[np.int64]]
     labels: Sequence[Hashable]
     references: Sequence[str]
-    hypotheses: Mapping[str, Sequence[str]]
+    systems: Mapping[str, SystemTexts]
     languages: Sequence[str | None]
     units: Sequence[Unit]
-    normalizer: str
     total: int
     unreferenced: int
     failed: Mapping[str, int]
     failed_as: Failed
 
     @property
+    def hypotheses(self) -> dict[str, Sequence[str]]:
+        """Name of each system -> its normalised texts, one per row."""
+        return {name: system.hypotheses for name, system in self.systems.items()}
+
+    @property
+    def normalizer(self) -> str:
+        """Name and version of the normalizer; several where rows have several languages."""
+        return _joined_names(system.normalizer for system in self.systems.values())
+
+    @property
     def unit(self) -> str:
         """``word``, ``character`` or ``mixed``, or ``by language`` where rows differ."""
-        kinds = set(self.units)
-        return next(iter(kinds)) if len(kinds) == 1 else MIXED if kinds else "word"
+        return _common_unit(self.units)
 
     @property
     def rate(self) -> str:
         """The usual name of the error rate."""
-        return {"word": "WER", "character": "CER", "mixed": "MER-mixed", MIXED: "WER/CER by language"}[self.unit]
+        return RATES[self.unit]
 
-    def tokens(self, texts: Sequence[str], unit: Unit | None = None) -> list[tuple[str, ...]]:
-        """Texts of the rows cut into what is counted, or into another unit."""
-        return [
-            tokenize(text, unit or own, language)
-            for text, own, language in zip(texts, self.units, self.languages, strict=True)
-        ]
+    def reference_tokens(self) -> list[tuple[str, ...]]:
+        """The references cut into what is counted, the same for all systems."""
+        return self._tokens(self.references)
+
+    def hypothesis_tokens(self, name: str) -> list[tuple[str, ...]]:
+        """The texts of a system cut as ``reference_tokens``, so that systems can be compared token by token."""
+        system = self.systems[name]
+        if not system.otherwise:
+            return self._tokens(system.hypotheses)
+        return self._tokens([system.otherwise.get(row, text) for row, text in enumerate(system.hypotheses)])
+
+    def _tokens(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
+        return [tokenize(*row) for row in zip(texts, self.units, self.languages, strict=True)]
 
 
 def comparable(
@@ -75,6 +151,7 @@ def comparable(
     labels: Sequence[Hashable] | None = None,
     normalizer: str | Callable[[str], str] | Normalizer = "auto",
     languages: Sequence[str | None] | str | None = None,
+    system_languages: Mapping[str, Sequence[str | None]] | None = None,
     unit: Unit | Literal["auto"] = "auto",
     failed: Failed = "exclude",
 ) -> Texts:
@@ -84,12 +161,17 @@ def comparable(
     that nothing was said: whatever was heard is an insertion. A missing hypothesis is a row that failed: it is
     counted apart and, by ``failed``, scored for no system or as all deletions. An empty one heard nothing.
 
+    Each row is normalised and cut by its language: that of ``languages``, else that of ``system_languages``, else
+    the language that the reference is written in, or the hypothesis where the reference has no letters ("42").
+    Neither other rows nor other systems decide.
+
     Args:
-        references: one a row.
-        hypotheses: name of each system -> one a row.
+        references: one per row.
+        hypotheses: name of each system -> one text per row.
         labels: of the rows, for tables; their numbers if not given.
         normalizer: see ``asrkit.normalizers.find``; ``auto`` chooses by the row's language.
-        languages: of each row or of all.
+        languages: of each row or of all; None where it is not known.
+        system_languages: name of a system -> the language in which it transcribed each row, None if unknown.
         unit: what is counted; ``auto`` chooses by the language.
         failed: what becomes of rows that a system gave no text for.
 
@@ -102,10 +184,6 @@ def comparable(
     for name, texts in hypotheses.items():
         if len(texts) != count:
             raise OptionError(f"{name} has {len(texts)} rows, the references {count}; score rows of one frame")
-    spoken = (
-        [None if languages is None else languages] * count if isinstance(languages, str | None) else list(languages)
-    )
-    spoken = [None if is_missing(language) else str(language) for language in spoken]
     labels = list(range(count)) if labels is None else labels
     has_reference = [not is_missing(text) for text in references]
     missed = {
@@ -122,26 +200,86 @@ def comparable(
             f"no row can be scored: of {count}, {count - sum(has_reference)} have no reference"
             + "".join(f", {sum(flags)} no {name!r}" for name, flags in missed.items())
         )
-    normalizers = {language: find(normalizer, language=language) for language in {spoken[row] for row in rows}}
-
-    def normalised(name: str, texts: Sequence[Any]) -> list[str]:
-        return [normalizers[spoken[row]](_text(texts[row], name, labels[row])) for row in rows]
-
-    said = normalised("reference", references)
-    units = _units(unit, [spoken[row] for row in rows], said)
+    stated = [languages] * count if isinstance(languages, str | None) else list(languages)
+    stated = [known_language(stated[row]) for row in rows]
+    written = [_text(references[row], "reference", labels[row]) for row in rows]
+    of_reference = [language or identify(text) for language, text in zip(stated, written, strict=True)]
+    maker = _Maker(normalizer, unit)
+    neutral = maker.normalised(written, of_reference)
+    units = maker.units(neutral, of_reference)
+    systems = {}
+    for name, texts in hypotheses.items():
+        heard = [_text(texts[row], name, labels[row]) for row in rows]
+        transcribed_as = (system_languages or {}).get(name, [None] * count)
+        spoken = [
+            language
+            or known_language(transcribed_as[row])
+            or by_text
+            or (None if has_letters(said) else identify(text))
+            for row, language, by_text, said, text in zip(rows, stated, of_reference, written, heard, strict=True)
+        ]
+        systems[name] = maker.system(written, heard, spoken, (of_reference, neutral, units))
     return Texts(
         rows=np.asarray(rows, np.int64),
         labels=[labels[row] for row in rows],
-        references=said,
-        hypotheses={name: normalised(name, texts) for name, texts in hypotheses.items()},
-        languages=[spoken[row] for row in rows],
+        references=neutral,
+        systems=systems,
+        languages=of_reference,
         units=units,
-        normalizer=", ".join(sorted({f"{used.name} {used.version}" for used in normalizers.values()})),
         total=count,
         unreferenced=count - sum(has_reference),
         failed={name: sum(flags) for name, flags in missed.items()},
         failed_as=failed,
     )
+
+
+class _Maker:
+    """Normalises texts and chooses what is counted, each row by its own language."""
+
+    def __init__(self, normalizer: str | Callable[[str], str] | Normalizer, unit: Unit | Literal["auto"]) -> None:
+        self._unit = unit
+        self.depends_on_language = normalizer == "auto" or unit == "auto"
+        self.find = cache(lambda language: find(normalizer, language=language))
+
+    def normalised(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[str]:
+        return [self.find(language)(text) for text, language in zip(texts, languages, strict=True)]
+
+    def units(self, references: Sequence[str], languages: Sequence[str | None]) -> list[Unit]:
+        if self._unit != "auto":
+            return [self._unit] * len(references)
+        return [unit_for(language, [text]) for text, language in zip(references, languages, strict=True)]
+
+    def system(
+        self,
+        written: Sequence[str],
+        heard: Sequence[str],
+        languages: Sequence[str | None],
+        neutral: tuple[Sequence[str | None], Sequence[str], Sequence[Unit]],
+    ) -> SystemTexts:
+        """Texts of one system; ``neutral`` is what is known of rows whose language is that of their reference."""
+        of_reference, references, units = neutral
+        others = [row for row, language in enumerate(languages) if language != of_reference[row]]
+        if others:
+            references, units = list(references), list(units)
+            own = [languages[row] for row in others]
+            for row, text in zip(others, self.normalised([written[row] for row in others], own), strict=True):
+                references[row] = text
+            for row, unit in zip(others, self.units([references[row] for row in others], own), strict=True):
+                units[row] = unit
+        otherwise = self.normalised([heard[row] for row in others], [of_reference[row] for row in others])
+        unknown = [row for row, language in enumerate(languages) if language is None]
+        used = {self.find(language) for language in set(languages)}
+        return SystemTexts(
+            references=references,
+            hypotheses=self.normalised(heard, languages),
+            languages=languages if others else of_reference,
+            units=units,
+            normalizer=", ".join(sorted({f"{one.name} {one.version}" for one in used})),
+            unknown=sum(has_letters(written[row]) or has_letters(heard[row]) for row in unknown)
+            if self.depends_on_language
+            else 0,
+            otherwise=dict(zip(others, otherwise, strict=True)),
+        )
 
 
 def _text(cell: Any, name: str, label: Hashable) -> str:
@@ -152,11 +290,12 @@ def _text(cell: Any, name: str, label: Hashable) -> str:
     raise OptionError(f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40})")
 
 
-def _units(unit: Unit | Literal["auto"], languages: Sequence[str | None], references: Sequence[str]) -> list[Unit]:
-    if unit != "auto":
-        return [unit] * len(references)
-    chosen = {
-        language: unit_for(language, (text for text, own in zip(references, languages, strict=True) if own == language))
-        for language in set(languages)
-    }
-    return [chosen[language] for language in languages]
+def _joined_names(normalizers: Iterable[str]) -> str:
+    return ", ".join(sorted({name for names in normalizers for name in names.split(", ")}))
+
+
+def _common_unit(units: Sequence[Unit]) -> str:
+    kinds = set(units)
+    if kinds == {"character", "mixed"}:
+        return "mixed"
+    return next(iter(kinds)) if len(kinds) == 1 else BY_LANGUAGE if kinds else "word"

@@ -17,7 +17,7 @@ from .alignment import Alignment, align_all
 from .comparison import Comparison, Difference, p_value, points
 from .markup import MINUS, Html, direction, element, joined, named, shortened
 from .score import Score, interval_told, level_told, percent, rows_told, trace
-from .tokens import tokenize, unit_for
+from .tokens import unit_for
 
 if TYPE_CHECKING:
     from .annotators import Agreement
@@ -466,12 +466,8 @@ def notable(scores: Sequence[Score], top: int) -> list[int]:
 
 def alignments_of(score: Score, rows: Sequence[int]) -> dict[int, Alignment]:
     """Of a few rows, without aligning all."""
-    texts, heard = score.texts, score.texts.hypotheses[score.name]
-
-    def tokens(of: Sequence[str]) -> list[tuple[str, ...]]:
-        return [tokenize(of[row], texts.units[row], texts.languages[row]) for row in rows]
-
-    return dict(zip(rows, align_all(tokens(texts.references), tokens(heard), score.dialect), strict=True))
+    said, heard = score.compared.reference_tokens(rows=rows), score.compared.hypothesis_tokens(rows=rows)
+    return dict(zip(rows, align_all(said, heard, score.dialect), strict=True))
 
 
 # Whole views

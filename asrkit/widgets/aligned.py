@@ -112,5 +112,6 @@ def align_texts(
     if is_missing(reference) or is_missing(hypothesis):
         return None
     texts = comparable([reference], {name: [hypothesis]}, normalizer=normalizer, languages=language, unit=unit)
-    [said], [heard] = texts.tokens(texts.references), texts.tokens(texts.hypotheses[name])
-    return Aligned(name, align(said, heard), texts.units[0], language, texts.normalizer, texts.rate)
+    own = texts.systems[name]
+    [said], [heard] = own.reference_tokens(), own.hypothesis_tokens()
+    return Aligned(name, align(said, heard), own.units[0], own.languages[0], own.normalizer, own.rate)

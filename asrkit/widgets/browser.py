@@ -472,7 +472,7 @@ def browse_scores(
     ):
         durations = np.array(_over(told, rows, len(frame), math.nan), float)
     table = Table(
-        texts=replace(texts, rows=rows, hypotheses={s.name: s.texts.hypotheses[s.name] for s in scores}),
+        texts=replace(texts, rows=rows, systems={score.name: score.compared for score in scores}),
         counts={score.name: score.utterances for score in scores},
         dialect=scores[0].dialect,
         labels=frame.index.tolist(),

@@ -14,7 +14,7 @@ from ..columns import column_of
 from ..errors import ColumnError, LabelsError, OptionError
 from ..evaluate.frames import languages_of
 from ..evaluate.markup import Html, element, named
-from ..evaluate.tokens import Unit, unit_for
+from ..evaluate.tokens import unit_for
 from ..labels import Item, Journal, Label, item_ids
 from ..normalizers import Normalizer
 from ..regular import whole_file
@@ -116,10 +116,8 @@ class Labeler(Widget):
         self._systems = {str(name): [_text(cell) for cell in column_of(frame, name)] for name in names}
         self._own_name = None if hypothesis is None else str(hypothesis)
         self._shown = {str(name): column_of(frame, name) for name in show}
-        spoken = languages_of(frame, names, language)
-        listed = spoken if isinstance(spoken, list) else [spoken] * len(frame)
-        self._languages = [None if is_missing(own) else str(own) for own in listed]
-        self._units = _units(self._languages, heard)
+        self._languages = languages_of(frame, language, names)
+        self._units = [unit_for(code, [text or ""]) for code, text in zip(self._languages, heard, strict=True)]
         self._compared = compared(list(self._systems.values()), self._languages, self._units, normalizer)
         positions = ordered(
             frame,
@@ -521,13 +519,3 @@ def _cell(value: Any) -> str:
     if is_missing(value):
         return "-"
     return f"{value:g}" if isinstance(value, float) else str(value)[:500]
-
-
-def _units(languages: Sequence[str | None], texts: Sequence[str | None]) -> list[Unit]:
-    found: dict[str | None, Unit] = {
-        language: unit_for(
-            language, [text for text, own in zip(texts, languages, strict=True) if own == language and text]
-        )
-        for language in set(languages)
-    }
-    return [found[language] for language in languages]

@@ -12,7 +12,7 @@ from ..columns import column_of
 from ..errors import ColumnError, OptionError
 from ..evaluate.frames import languages_of
 from ..evaluate.markup import Html, direction, element, joined, named
-from ..evaluate.tokens import Unit, unit_for
+from ..evaluate.tokens import Unit
 from ..normalizers import Normalizer
 from ..source import describe, is_missing
 from ..transcript import Segment, Transcript, Word, spaced
@@ -156,11 +156,8 @@ def play(
     def cell(name: Hashable | None) -> Any:
         return None if name is None else column_of(frame, name)[place]
 
-    languages = languages_of(frame, [] if hypothesis is None else [hypothesis], language)
-    spoken = languages[place] if isinstance(languages, list) else languages
-    spoken = None if is_missing(spoken) else str(spoken)
-    if unit == "auto" and reference is not None:
-        unit = unit_for(spoken, [text for text in column_of(frame, reference)[:LOOK_AT] if isinstance(text, str)])
+    texts = [name for name in (reference, hypothesis) if name is not None]
+    [spoken] = languages_of(frame.iloc[[place]], language, texts)
     return Player(
         cells[place],
         reference=_text(cell(reference), reference),

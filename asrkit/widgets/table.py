@@ -22,7 +22,6 @@ from ..evaluate.alignment import Alignment, align_all
 from ..evaluate.counts import ErrorCounts, UtteranceCounts, count_errors
 from ..evaluate.dialects import Dialect
 from ..evaluate.texts import Texts
-from ..evaluate.tokens import tokenize
 from ..source import is_missing
 from .folding import folded
 
@@ -218,7 +217,9 @@ class Table:
         self.errors = {name: self._spread(self.counts[name].errors, self.is_counted[name]) for name in self.names}
         with np.errstate(divide="ignore", invalid="ignore"):
             self.rates = {
-                name: np.where(self.words > 0, self.errors[name] / self.words, math.nan) for name in self.names
+                name: np.where(words > 0, self.errors[name] / words, math.nan)
+                for name in self.names
+                if (words := self._spread(self.counts[name].reference_words, scored)) is not None
             }
         self._sorted: dict[tuple[str, ...], Values] = {}
         self._remembered: OrderedDict[Query, Places] = OrderedDict()
@@ -393,7 +394,7 @@ class Table:
         """Folded texts, as they were written and as they are compared: both can be seen, so both can be found."""
         if source not in self._folded:
             written = self.references if source == "reference" else self.hypotheses[self._system(source)]
-            compared = self.texts.references if source == "reference" else self.texts.hypotheses[source]
+            compared = self.texts.references if source == "reference" else self.texts.systems[source].hypotheses
             texts = ["" if is_missing(text) else folded(str(text)) for text in written]
             for row, text in zip(self.texts.rows.tolist(), map(folded, compared), strict=True):
                 if text not in texts[row]:
@@ -524,15 +525,14 @@ class Table:
         """Of all rows; a second for 50,000 rows, so it waits until somebody asks for an error."""
         number: dict[str, int] = {}
         texts = self.texts
-        references = texts.tokens(texts.references)
         found = {}
         for name in self.names:
             counted = self.is_counted[name][texts.rows]
             rows, kinds = [], bytearray()
             saids: list[int] = []
             heards: list[int] = []
-            heard_tokens = texts.tokens(texts.hypotheses[name])
-            for place, aligned in enumerate(align_all(references, heard_tokens, self.dialect)):
+            own = texts.systems[name]
+            for place, aligned in enumerate(align_all(own.reference_tokens(), own.hypothesis_tokens(), self.dialect)):
                 if not counted[place] or not aligned.counts.errors:
                     continue
                 row = int(texts.rows[place])
@@ -568,16 +568,12 @@ class Table:
 
     def alignments(self, rows: Sequence[int]) -> dict[str, dict[int, Alignment]]:
         """Of a few rows: system -> row -> alignment, where the row is scored for it."""
-        texts = self.texts
         found: dict[str, dict[int, Alignment]] = {}
         for name in self.names:
             own = [row for row in rows if self.is_counted[name][row]]
             places = [int(self._place[row]) for row in own]
-
-            def tokens(of: Sequence[str], places: Sequence[int] = places) -> list[tuple[str, ...]]:
-                return [tokenize(of[place], texts.units[place], texts.languages[place]) for place in places]
-
-            pairs = align_all(tokens(texts.references), tokens(texts.hypotheses[name]), self.dialect)
+            texts = self.texts.systems[name]
+            pairs = align_all(texts.reference_tokens(rows=places), texts.hypothesis_tokens(rows=places), self.dialect)
             found[name] = dict(zip(own, pairs, strict=True))
         return found
 
@@ -594,9 +590,9 @@ class Table:
 
 def counted(texts: Texts, dialect: Dialect) -> dict[str, UtteranceCounts]:
     """Errors of every system, as a score counts them."""
-    references = texts.tokens(texts.references)
     return {
-        name: count_errors(references, texts.tokens(heard), dialect=dialect) for name, heard in texts.hypotheses.items()
+        name: count_errors(own.reference_tokens(), own.hypothesis_tokens(), dialect=dialect)
+        for name, own in texts.systems.items()
     }
 
 
