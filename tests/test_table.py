@@ -12,7 +12,7 @@ from asrkit.widgets.folding import folded
 from asrkit.widgets.stack import stacked
 from asrkit.widgets.table import MISSING, ErrorFilter, Query
 
-WORDS = ["the", "ship", "sheep", "is", "uh", "big", "and", "a", "cat", "sat", "on", "mat"]
+WORDS = ["the", "ship", "sheep", "is", "hat", "big", "and", "a", "cat", "sat", "on", "mat"]
 
 
 @pytest.fixture(scope="module")
