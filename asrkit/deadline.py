@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
-__all__ = ["Deadline", "call_within", "current_deadline", "deadline"]
+__all__ = ["Deadline", "call_within", "current_deadline", "deadline", "in_thread", "result_within"]
 
 Result = TypeVar("Result")
 
@@ -69,6 +70,44 @@ def deadline(limit: Deadline) -> Iterator[Deadline]:
         _current.reset(token)
 
 
+def in_thread(work: Callable[[], Result], name: str = "asrkit-in-thread") -> Future[Result]:
+    """Begin ``work`` in a daemon thread of its own, because it may block for any time.
+
+    Somebody else may set the future before ``work`` ends, so that all who wait for it wake; its result is then lost.
+
+    >>> in_thread(lambda: 1 + 1).result()
+    2
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            with suppress(InvalidStateError):  # set by somebody else
+                future.set_exception(error)
+        else:
+            with suppress(InvalidStateError):
+                future.set_result(result)
+
+    threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
+    return future
+
+
+def result_within(future: Future[Result], limit: Deadline) -> Result:
+    """The result of a future, if it is there in time.
+
+    Raises:
+        TimeoutError: it was not. Otherwise whatever the future holds.
+    """
+    try:
+        return future.result(limit.left)
+    except TimeoutError:
+        if future.done():
+            return future.result()  # the work's own TimeoutError, or a result that came at the last moment
+        raise TimeoutError(f"not done within {limit.seconds:g} s") from None
+
+
 def call_within(work: Callable[[], Result], limit: Deadline) -> Result:
     """The result of ``work``, which runs in a thread of its own because it may block for any time.
 
@@ -81,21 +120,4 @@ def call_within(work: Callable[[], Result], limit: Deadline) -> Result:
     >>> call_within(lambda: 1 + 1, Deadline(60.0))
     2
     """
-    results: list[Result] = []
-    errors: list[BaseException] = []
-    is_over = threading.Event()
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            is_over.set()
-
-    threading.Thread(target=copy_context().run, args=(run,), name="asrkit-call-within", daemon=True).start()
-    if not is_over.wait(limit.left):
-        raise TimeoutError(f"not done within {limit.seconds:g} s")
-    if errors:
-        raise errors[0]
-    return results[0]
+    return result_within(in_thread(work, "asrkit-call-within"), limit)

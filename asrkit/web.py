@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import IO, TYPE_CHECKING
@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 from .allowance import Allowance
 from .deadline import deadline
 from .errors import SourceError
+from .sockets import Resolve, Sockets, system_addresses
 
 if TYPE_CHECKING:
     import httpcore2
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VARIABLE", "fetch", "is_public", "private_is_allowed"]
 
-Resolve = Callable[[str, int], list[str]]
-
 VARIABLE = "ASRKIT_ALLOW_PRIVATE_URLS"
 MOST_BYTES = 4 * 2**30  # 37 h of 16-bit sound at 16 kHz
 MOST_SECONDS = 1_800.0  # for all of a file, from looking its name up to its last byte
-CONNECT_SECONDS, SILENT_SECONDS = 15.0, 60.0
+CONNECT_SECONDS, SILENT_SECONDS = 15.0, 60.0  # the first for a name and all of its addresses
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 NAT64 = IPv6Network("64:ff9b::/96")  # the last four bytes are an address of IPv4
@@ -169,17 +168,16 @@ def _about_proxies() -> str:
 
 def _guard(shown: str, allow_private: bool, resolve: Resolve | None, limit: Allowance) -> httpcore2.NetworkBackend:
     """What makes connections, and refuses those to addresses that are not public."""
-    from .wire import TimedBackend, addresses_of, system_addresses
+    from .wire import TimedBackend
 
-    class Guard(TimedBackend):
-        def addresses(self, host: str, port: int) -> list[str]:
-            addresses = addresses_of(host, port, resolve or system_addresses)
-            if not allow_private and (wrong := [each for each in addresses if not is_public(each)]):
-                raise SourceError(
-                    f"{shown} leads to {wrong[0]}, which is not a public address; if it is meant, "
-                    f"pass allow_private_urls=True or set {VARIABLE}=1",
-                    code="refused-address",
-                )
-            return addresses
+    def checked(host: str, port: int) -> list[str]:
+        addresses = (resolve or system_addresses)(host, port)
+        if not allow_private and (wrong := [each for each in addresses if not is_public(each)]):
+            raise SourceError(
+                f"{shown} leads to {wrong[0]}, which is not a public address; if it is meant, "
+                f"pass allow_private_urls=True or set {VARIABLE}=1",
+                code="refused-address",
+            )
+        return addresses
 
-    return Guard(limit.receive)
+    return TimedBackend(limit.receive, Sockets(checked))

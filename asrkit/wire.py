@@ -13,52 +13,29 @@ from ssl import SSLContext
 from typing import Any
 
 import httpcore2
+from httpcore2._backends.sync import SyncStream  # there is no public way to make a stream of a socket
 
-from .deadline import call_within, current_deadline
+from .deadline import current_deadline
+from .sockets import Sockets
 
-__all__ = ["TimedBackend", "TimedStream", "addresses_of", "system_addresses"]
+__all__ = ["Received", "TimedBackend", "TimedStream"]
 
 PIECE = 1 << 14  # bytes written at once: a system's send buffer takes that many whole, so one wait sends them
 
 Received = Callable[[int], None]
-Resolve = Callable[[str, int], list[str]]
 
 
-def system_addresses(host: str, port: int) -> list[str]:
-    """The IP addresses of a name, each once, as the system's resolver orders them."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def addresses_of(host: str, port: int, resolve: Resolve = system_addresses) -> list[str]:
-    """The IP addresses of a name, within the current deadline: the system's resolver takes no time limit.
-
-    Raises:
-        httpcore2.ConnectTimeout: the look-up took too long.
-        OSError: there is no such name.
-    """
-    limit = current_deadline()
-    if limit is None:
-        return resolve(host, port)
-    try:
-        return call_within(lambda: resolve(host, port), limit)
-    except TimeoutError as error:
-        raise httpcore2.ConnectTimeout(f"looking up {host}: {error}") from error
-
-
-class TimedBackend(httpcore2.SyncBackend):
+class TimedBackend(httpcore2.NetworkBackend):
     """Makes the connections of an ``httpcore2.ConnectionPool``; they are ``TimedStream``.
 
     Args:
         received: called with the number of bytes of each read, whatever they belong to; may raise.
+        sockets: where they come from, and what shuts them down.
     """
 
-    def __init__(self, received: Received | None = None) -> None:
+    def __init__(self, received: Received | None = None, sockets: Sockets | None = None) -> None:
         self.received = received
-
-    def addresses(self, host: str, port: int) -> list[str]:
-        """Where to connect to, the first choice first; a subclass may refuse."""
-        return addresses_of(host, port)
+        self.sockets = sockets or Sockets()
 
     def connect_tcp(
         self,
@@ -74,26 +51,27 @@ class TimedBackend(httpcore2.SyncBackend):
             httpcore2.ConnectError, httpcore2.ConnectTimeout: none does.
         """
         try:
-            addresses = self.addresses(host, port)
-        except OSError as error:  # the name does not exist
+            made, handle = self.sockets.connect(host, port, timeout, local_address, socket_options or ())
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(str(error)) from error
+        except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
-        for number, address in enumerate(addresses, 1):
-            allowed = _allowed(timeout, httpcore2.ConnectTimeout)
-            try:
-                stream = super().connect_tcp(address, port, allowed, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                if number == len(addresses):
-                    raise
-            else:
-                return TimedStream(stream, self.received)
-        raise httpcore2.ConnectError(f"{host} has no address")
+        return TimedStream(SyncStream(made), handle, self.received)
 
 
 class TimedStream(httpcore2.NetworkStream):
-    """A connection that waits no longer than the current deadline, however little comes at a time."""
+    """A connection that waits no longer than the current deadline, however little comes at a time.
 
-    def __init__(self, stream: httpcore2.NetworkStream, received: Received | None = None) -> None:
-        self._stream, self._received = stream, received
+    Args:
+        stream: what reads and writes.
+        handle: of its socket, as from ``Sockets``; closed together with it.
+        received: see ``TimedBackend``.
+    """
+
+    def __init__(
+        self, stream: httpcore2.NetworkStream, handle: socket.socket, received: Received | None = None
+    ) -> None:
+        self._stream, self._handle, self._received = stream, handle, received
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, up to this many bytes.
@@ -119,12 +97,18 @@ class TimedStream(httpcore2.NetworkStream):
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         """The same connection, encrypted."""
-        allowed = _allowed(timeout, httpcore2.ConnectTimeout)
-        return TimedStream(self._stream.start_tls(ssl_context, server_hostname, allowed), self._received)
+        try:
+            allowed = _allowed(timeout, httpcore2.ConnectTimeout)
+            encrypted = self._stream.start_tls(ssl_context, server_hostname, allowed)
+        except BaseException:
+            self.close()
+            raise
+        return TimedStream(encrypted, self._handle, self._received)
 
     def close(self) -> None:
         """End the connection."""
         self._stream.close()
+        self._handle.close()
 
     def get_extra_info(self, info: str) -> Any:
         """As ``httpcore2.NetworkStream``."""
@@ -137,5 +121,5 @@ def _allowed(timeout: float | None, late: type[Exception]) -> float | None:
     if limit is None:
         return timeout
     if not (left := limit.left):
-        raise late(f"the whole exchange took over {limit.seconds:g} s")
+        raise late(f"timed out: the whole exchange took over {round(limit.seconds, 1):g} s")
     return left if timeout is None else min(timeout, left)

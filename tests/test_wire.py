@@ -402,7 +402,7 @@ def test_every_connection_of_the_client_is_guarded_also_through_a_proxy(monkeypa
         pools = [transport._pool for transport in (client._transport, *client._mounts.values()) if transport]
 
     assert len(pools) >= 2
-    assert {type(pool._network_backend).__name__ for pool in pools} == {"Backend"}
+    assert {type(pool._network_backend).__name__ for pool in pools} == {"TimedBackend"}
 
 
 def test_a_run_against_a_server_that_drips_ends_with_errors_on_its_rows():
