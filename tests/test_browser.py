@@ -28,7 +28,7 @@ def frame(tmp_path_factory):
     soundfile.write(path, 0.3 * np.sin(np.arange(24_000) / 10), 16_000)
     made = pd.DataFrame({"text": [f"row {word} is a ship" for word in "abcdefghij" * 12]})
     made["tiny"] = [text.replace("ship", "sheep") if row % 3 == 0 else text for row, text in enumerate(made.text)]
-    made["base"] = [text + " uh" if row % 10 == 0 else text for row, text in enumerate(made.text)]
+    made["base"] = [text + " now" if row % 10 == 0 else text for row, text in enumerate(made.text)]
     made.loc[7, ["text", "tiny", "base"]] = [EVIL, EVIL.replace("ship", "<b>sheep</b>"), EVIL]
     made["speaker"] = ["ann" if row < 30 else "bob" for row in range(len(made))]
     made["path"] = str(path)

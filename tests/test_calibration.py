@@ -90,7 +90,9 @@ def test_what_cannot_be_meant_is_refused(arguments, message):
 
 
 def test_a_score_has_confidences_as_log_probabilities():
-    frame = pd.DataFrame({"text": ["a b", "c d", "", "e f", "g"], "hypothesis": ["a b", "c x", "uh", "e f", None]})
+    frame = pd.DataFrame(
+        {"text": ["a hat", "my cat", "", "the dog", "sun"], "hypothesis": ["a hat", "my mat", "ok", "the dog", None]}
+    )
     sure = [math.log(0.9), math.log(0.5), math.log(0.2), math.nan]  # the last row failed
     found = calibration(replace(score(frame, reference="text", replicates=10), confidence=sure))
     assert found.count == 3

@@ -242,7 +242,7 @@ def test_notes_of_runs_are_not_written_over_other_files(folder):
     os.mkfifo(path.with_name("mine-runs") / "5000")
     assert in_time(lambda: transcribe(path))[0].text == "so"
 
-    left = sorted(file.name for file in path.with_name("mine-runs").iterdir())
+    left = sorted(file.name for file in path.with_name("mine-runs").glob("[0-9]*"))
     assert left == ["2024", "3000", "4000", "5000"]
     assert (path.with_name("mine-runs") / "2024").read_text() == "my own notes"
     assert sorted(before) == ["1", "2", "2024"]

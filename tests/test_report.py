@@ -21,6 +21,7 @@ from asrkit.evaluate.comparison import Comparison
 from asrkit.evaluate.frames import compare, score
 from asrkit.evaluate.report import report
 from asrkit.evaluate.score import percent
+from asrkit.evaluate.tokens import tokenize
 
 EVIL = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>\"'&"
 SYSTEMS = ["base", "@cf/openai/whisper-large-v3-turbo"]
@@ -237,10 +238,11 @@ def test_tables_show_the_numbers_of_the_comparison(opened, page_file, both):
         assert row["system"].startswith(own.name)
         assert row[own.texts.rate] == percent(own.wer)
         assert row["95% interval"] == f"{percent(own.interval.low)} to {percent(own.interval.high)}"
-        assert int(row["substituted words"]) == own.counts.substitutions
-        assert int(row["deleted words"]) == own.counts.deletions
-        assert int(row["inserted words"]) == own.counts.insertions
-        assert int(row["reference words"]) == own.counts.reference_length
+        assert own.texts.unit == "by language"  # one row is Chinese
+        assert int(row["substituted tokens"]) == own.counts.substitutions
+        assert int(row["deleted tokens"]) == own.counts.deletions
+        assert int(row["inserted tokens"]) == own.counts.insertions
+        assert int(row["reference tokens"]) == own.counts.reference_length
         assert row["CER"] == percent(own.cer)
         assert float(row["RTFx"]) == pytest.approx(own.rtfx, abs=0.05)
         assert float(row["$ per audio hour"].replace(",", "")) == pytest.approx(own.dollars_per_hour)
@@ -446,7 +448,11 @@ def test_json_holds_what_makes_the_score_again(both):
     rows = told["by_row"]
     for own in both.scores:
         system = rows["systems"][own.name]
-        counts = count_errors(rows["reference"], system["hypothesis"]).total
+        said, heard = (
+            [tokenize(*row) for row in zip(texts, rows["unit"], rows["language"], strict=True)]
+            for texts in (rows["reference"], system["hypothesis"])
+        )
+        counts = count_errors(said, heard).total
         assert counts.substitutions == sum(system["substitutions"])
         assert counts.wer == pytest.approx(own.wer)
     assert told["scores"][0]["normalizer"] == both.scores[0].texts.normalizer

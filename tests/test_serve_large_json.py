@@ -1,5 +1,6 @@
 """Large JSON bodies: the same values and refusals as small ones, in little memory and in short pieces."""
 
+import asyncio
 import base64
 import json
 import random
@@ -253,13 +254,17 @@ def test_more_json_than_a_recording_needs_is_refused_with_the_limit(server):
 
 
 def test_a_body_is_counted_until_its_sound_has_taken_its_place():
-    from asrkit.serve.recogniser import Room
+    from asrkit.serve.bodies import Bodies
     from asrkit.serve.service import Body
 
-    room = Room(1_000)
-    room.add(900)
-    body = Body(b"x" * 900, room, 900)
+    async def held() -> list[float]:
+        bodies = Bodies(1_000, idle=60.0, least_rate=0.0)
+        with bodies.upload() as upload:
+            await upload.take(900)
+            body = Body(b"x" * 900, upload)
+            body.becomes(300)
+            inside = bodies.held
+            assert body.data == b""
+        return [inside, bodies.held]
 
-    body.becomes(300)
-
-    assert (body.data, room.held) == (b"", 300)
+    assert asyncio.run(held()) == [300, 0]

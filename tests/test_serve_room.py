@@ -21,7 +21,7 @@ MOST = 1_000_000  # bytes of a body; the memory is a few times that
 
 @pytest.fixture
 def server():
-    with asrkit.serve.background(Settings(model=Canned(pitch_of), port=0, max_body=MOST)) as running:
+    with asrkit.serve.background(Settings(model=Canned(pitch_of), port=0, max_body=3 * MOST // 2)) as running:
         yield running
 
 

@@ -198,7 +198,7 @@ def test_thousands_of_requests_at_once_wait_as_bytes():
         data = clip()
         client.sendall(sized(data) + 2_000 * (GET + b"\r\n") + GET + b"Connection: close\r\n\r\n")
         until(lambda: server.service.recogniser.is_busy)
-        made = sum(isinstance(one, RequestResponseCycle) for one in gc.get_objects())
+        made = sum(type(one) is RequestResponseCycle for one in gc.get_objects())
         backend.go.set()
         answers = read_all(client)
 
