@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import posixpath
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ ARCHIVES = frozenset({"tar", "zip"})
 MOST_LISTING = 16 * 2**20  # bytes of an archive's list of files read at once: 170 MB of objects at worst
 MOST_HEADER = 2**20  # bytes of one entry's header in a TAR
 STEP = 2**18
+MOST_LINKS = 8  # from one entry of an archive to another
 SMALL_STEP = 4096  # bytes: what bzip2 and LZMA make of one read has no limit of its own, some 20,000 times as many
 STREAMS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.BZ2File, b"\xfd7zXZ": lzma.LZMAFile}
 
@@ -129,13 +131,37 @@ def _plain_tar(archive: IO[bytes], allowance: Allowance) -> Iterator[IO[bytes]]:
 
 
 def _from_tar(member: str, archive: IO[bytes], copy: IO[bytes], allowance: Allowance) -> bool:
-    metered: Any = _Metered(archive, MOST_HEADER, allowance)
-    with tarfile.open(fileobj=metered, mode="r:") as opened:
-        while (entry := opened.next()) is not None:
-            if entry.isreg() and entry.name.removeprefix("./").strip("/") == member:
+    name = _tar_name(member)
+    for _ in range(MOST_LINKS):
+        archive.seek(0)
+        metered: Any = _Metered(archive, MOST_HEADER, allowance)
+        with tarfile.open(fileobj=metered, mode="r:") as opened:
+            entry = _last_of(name, opened)
+            if entry is None or not (entry.isreg() or entry.islnk() or entry.issym()):
+                return False
+            if entry.isreg():
                 file = opened.extractfile(entry)
                 assert file is not None  # a regular file has content
                 allowance.copy(file.read, copy, STEP)
                 return True
-            opened.members.clear()  # type: ignore[attr-defined]  # millions of names are not kept
+        folder = posixpath.dirname(entry.name) if entry.issym() else ""
+        name = _tar_name(posixpath.join(folder, entry.linkname))
     return False
+
+
+def _last_of(name: str, opened: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The last entry of this name: ``tar -r`` adds a newer one behind the older."""
+    found = None
+    try:
+        while (entry := opened.next()) is not None:
+            if _tar_name(entry.name) == name:
+                found = entry
+            opened.members.clear()  # type: ignore[attr-defined]  # millions of names are not kept
+    except tarfile.TarError:
+        if found is None:  # else it is whole, and what is broken comes after it
+            raise
+    return found
+
+
+def _tar_name(name: str) -> str:
+    return posixpath.normpath(name).strip("/")

@@ -322,3 +322,26 @@ class TestColons:
         assert read("memory://clips/a::b.wav") == b"sound"
         assert read("zip://a::b.wav::memory://a::b.zip") == b"sound"
         assert read(f"zip://a::b.wav::{(tmp_path / 'a::b.zip').as_uri()}") == b"sound"
+
+
+def test_a_tar_gives_the_last_of_its_entries_of_a_name_and_follows_its_links(tmp_path):
+    path = tmp_path / "a.tar"
+    (tmp_path / "old.wav").write_bytes(b"old")
+    (tmp_path / "new.wav").write_bytes(wav())
+    with tarfile.open(path, "w") as archive:
+        archive.add(tmp_path / "old.wav", "./in/a.wav")
+        archive.add(tmp_path / "new.wav", "./in/a.wav")
+        for name, kind, target in [
+            ("in/soft.wav", tarfile.SYMTYPE, "a.wav"),
+            ("hard.wav", tarfile.LNKTYPE, "./in/a.wav"),
+            ("round.wav", tarfile.SYMTYPE, "round.wav"),
+            ("gone.wav", tarfile.SYMTYPE, "../../etc/passwd"),
+        ]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            archive.addfile(entry)
+
+    for name in ("in/a.wav", "./in/a.wav", "in/soft.wav", "hard.wav"):
+        assert read(f"tar://{name}::{path.as_uri()}") == wav()
+    for name in ("round.wav", "gone.wav", "in"):
+        assert code_of(f"tar://{name}::{path.as_uri()}") == "not-found"

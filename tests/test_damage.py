@@ -18,7 +18,7 @@ import pytest
 import asrkit
 from asrkit.audio import Audio, encode
 from asrkit.cli import main
-from asrkit.errors import LabelsError, OptionError
+from asrkit.errors import JournalError, LabelsError, OptionError
 from asrkit.journal.store import Journal
 from asrkit.labels import Item
 from asrkit.labels import Journal as LabelLog
@@ -452,3 +452,23 @@ def test_export_saves_what_can_be_read_of_a_file_with_broken_pages(tmp_path, cap
     assert "rows could not be read" in capsys.readouterr().err
     assert 20 <= len(saved) < 40
     assert set(saved) <= {(f"{1_000 + number} " * 300).strip() for number in range(40)}
+
+
+def test_a_journal_whose_schema_is_damaged_is_an_error_of_asrkits(tmp_path, capsys):
+    path = tmp_path / "kept.sqlite"
+    sound = (np.full(1_000, 0.1, np.float32), 16_000)
+    list(asrkit.transcribe([sound], model=asrkit.Canned(["so"]), journal=path, progress=False))
+    whole = path.read_bytes()
+    begin = whole.find(b"CREATE TABLE results")
+    refused = 0
+
+    for at in range(begin, begin + 120, 7):
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        try:
+            [row] = asrkit.transcribe([sound], model=asrkit.Canned(["so"]), journal=path, progress=False)
+        except JournalError:
+            refused += 1
+        else:
+            assert row.text == "so"
+        assert main(["journal", "verify", "--journal", str(path)]) in (0, 1, 2)
+    assert refused > 5

@@ -365,3 +365,18 @@ def test_a_report_keeps_the_link_and_the_mode_of_the_file_that_it_replaces(folde
     assert (folder / "link").is_symlink()
     assert len(target.read_text()) > 10
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["file:other.db", "file::memory:", ":memory:", "file:other.db?mode=rwc"])
+def test_a_name_that_sqlite_would_open_as_something_else_is_a_file_like_any_other(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.db").write_text("")
+
+    for _ in range(2):
+        model = asrkit.Canned(["so"])
+        list(asrkit.transcribe([CLIP], model=model, journal=name, progress=False))
+
+    assert model.heard == 0
+    assert {path.name for path in tmp_path.iterdir()} <= {"other.db", name, f"{name}-journal", f"{name}-runs"}
+    assert (tmp_path / "other.db").read_text() == ""
+    assert (tmp_path / name).stat().st_size > 0

@@ -303,3 +303,19 @@ def test_names_that_differ_by_case_are_refused_where_the_disk_makes_them_one(tmp
             call(tables, tmp_path / "out")
     else:
         assert call(tables, tmp_path / "out").done == 2
+
+
+@pytest.mark.parametrize(
+    "change", [lambda result: result.slice(0, 1), lambda result: result.drop_columns(["hypothesis"])]
+)
+def test_a_result_that_lost_rows_or_columns_is_made_again(tmp_path, change):
+    table, out = write_table(tmp_path / "t.csv"), tmp_path / "out"
+    call(table, out)
+    result = next(out.glob("*.parquet"))
+    pq.write_table(change(pq.read_table(result)), result)
+
+    with pytest.warns(UserWarning, match="cannot be read"):
+        call(table, out)
+
+    assert pq.read_table(result).num_rows == ROWS
+    assert "hypothesis" in pq.read_schema(result).names

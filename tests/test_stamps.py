@@ -370,3 +370,29 @@ def test_a_function_that_cannot_be_looked_into_is_known_to_its_own_backend_alone
 
     assert backend.fingerprint == backend.fingerprint
     assert asrkit.Canned(answers).fingerprint != asrkit.Canned(answers).fingerprint
+
+
+def recursive():
+    def answer(audio, again=False):
+        return "once" if again else answer(audio, again=True)
+
+    return answer
+
+
+def with_a_name_that_is_never_bound():
+    def answer(audio):
+        return "early" if audio.duration else later
+
+    if False:
+        later = 1
+    return answer
+
+
+@pytest.mark.parametrize("made, text", [(recursive, "once"), (with_a_name_that_is_never_bound, "early")])
+def test_any_function_can_answer(made, text):
+    sound = (np.ones(1_600, np.float32), 16_000)
+
+    [row] = asrkit.transcribe([sound], model=asrkit.Canned(made()), journal=False, progress=False)
+
+    assert row.text == text
+    assert asrkit.Canned(made()).fingerprint == asrkit.Canned(made()).fingerprint

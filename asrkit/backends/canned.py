@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 from uuid import uuid4
 
@@ -62,19 +62,31 @@ class Canned:
 
 def _function_digest(function: Callable[..., Any], own: str) -> str:
     """SHA-256 of a function's code and of the plain values that it was made with; of anything else, of ``own``."""
-    return hashlib.sha256(repr(_seen(function, own)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(_seen(function, own, ())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _seen(value: object, own: str) -> object:
+def _seen(value: object, own: str, around: tuple[int, ...]) -> object:
+    """What can be seen of a value; ``around`` are the functions and values that it was found in, which it may name."""
+    if id(value) in around:
+        return "itself", around.index(id(value))
+    inside = (*around, id(value))
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return value
         case tuple():
-            return tuple(_seen(part, own) for part in value)
+            return tuple(_seen(part, own, inside) for part in value)
         case CodeType():
-            return value.co_code, value.co_names, value.co_varnames, tuple(_seen(part, own) for part in value.co_consts)
+            constants = tuple(_seen(part, own, inside) for part in value.co_consts)
+            return value.co_code, value.co_names, value.co_varnames, constants
         case FunctionType():
-            cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
+            cells = tuple(map(_content, value.__closure__ or ()))
             defaults = (value.__defaults__, tuple(sorted((value.__kwdefaults__ or {}).items())))
-            return tuple(_seen(part, own) for part in (value.__code__, cells, *defaults))
+            return tuple(_seen(part, own, inside) for part in (value.__code__, cells, *defaults))
     return own
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a name that is bound only later
+        return None

@@ -74,7 +74,7 @@ def make(path: Path) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return followed(path)
+        return followed(path.absolute())
     except IrregularError as error:
         raise no_journal(path, error) from error
     except OSError as error:

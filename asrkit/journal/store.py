@@ -139,7 +139,8 @@ class Journal:
     """
 
     def __init__(self, path: Path, connect: Connect = connect) -> None:
-        self.path = path
+        # A relative name may look like one that SQLite opens as something else: ":memory:", "file:x.db".
+        self.path = path = path.absolute()
         self.folder = path.with_name(f"{path.name}-runs")  # the notes of those that live
         self.damaged: set[bytes] = set()  # keys of what is not what was written, so that it counts as not there
         self._lock = threading.RLock()
@@ -219,6 +220,8 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise _journal_error(self.path, error) from error
+        except UnicodeDecodeError as error:  # SQLite quotes what it found in place of its schema
+            raise _journal_error(self.path, sqlite3.DatabaseError("malformed database schema")) from error
 
     def _in(self, statement: str, values: Iterable[Any]) -> Iterator[Any]:
         """Rows of a query whose ``IN (?)`` takes many values."""

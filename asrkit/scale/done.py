@@ -27,9 +27,9 @@ NAMED = 5  # files in a message
 BEGINNING = b"PAR1"  # of every Parquet
 
 
-def footer(shard: Shard, job: Job) -> bytes:
+def footer(shard: Shard, job: Job, rows: int) -> bytes:
     """What a result says of itself."""
-    told = {"layout": LAYOUT, "source": shard.source, "size": shard.size, "asked": job.digest}
+    told = {"layout": LAYOUT, "source": shard.source, "size": shard.size, "asked": job.digest, "rows": rows}
     return json.dumps(told, sort_keys=True).encode()
 
 
@@ -113,7 +113,9 @@ def _of_content(shard: Shard, job: Job, file: IO[bytes]) -> _Standing:
         return _Standing(shard, "absent")
     file.seek(0)
     try:
-        metadata = dict(pq.read_schema(file).metadata or {})
+        opened = pq.ParquetFile(file)
+        names, rows = opened.schema_arrow.names, opened.metadata.num_rows
+        metadata = dict(opened.schema_arrow.metadata or {})
     except (pa.ArrowException, OSError, ValueError):
         if beginning == BEGINNING[: len(beginning)]:
             return _Standing(shard, "damaged")
@@ -121,12 +123,14 @@ def _of_content(shard: Shard, job: Job, file: IO[bytes]) -> _Standing:
     try:
         columns = json.loads(metadata[MADE])
         told = json.loads(metadata[FOOTER]) if FOOTER in metadata else None
-        if not isinstance(columns, dict) or not isinstance(told, dict | None):
+        if not isinstance(columns, dict) or (FOOTER in metadata and not isinstance(told, dict)):
             raise TypeError("no object")
     except (KeyError, ValueError, TypeError, RecursionError):
         return _Standing(shard, "foreign", "is a Parquet that asrkit did not write")
     if job.into not in columns:
         return _Standing(shard, "foreign", f"has no column {job.into!r} of this model's")
+    if told is not None and (told.get("rows", rows) != rows or not {job.into, f"{job.into}_error"} <= set(names)):
+        return _Standing(shard, "damaged")  # somebody has written it again, without some of its rows or columns
     if told is None:  # of 0.1.0, whose note in the folder is all that there is to compare
         return _Standing(shard, "done")
     return _of_footer(shard, job, told)

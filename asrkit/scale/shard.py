@@ -80,7 +80,7 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
     counts = _Counts()
     with open_table(shard.source, job.audio) as table:
         check_table(table, job, shard.source)
-        schema = _schema(table.schema, shard, job, backend)
+        schema = _schema(table.schema, table.rows, shard, job, backend)
         with new_file(shard.target) as path:
             with pq.ParquetWriter(path, schema, compression="zstd") as writer:
                 first = 0
@@ -230,7 +230,7 @@ def _segment() -> pa.DataType:
     return pa.struct([("text", text), ("start", number), ("end", number), ("words", pa.list_(word)), *measures])
 
 
-def _schema(before: pa.Schema, shard: Shard, job: Job, backend: Backend) -> pa.Schema:
+def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backend) -> pa.Schema:
     """The caller's columns, then ours; what made the texts is in its metadata."""
     import pyarrow as pa
 
@@ -243,7 +243,7 @@ def _schema(before: pa.Schema, shard: Shard, job: Job, backend: Backend) -> pa.S
     made = json.dumps({job.into: dict(backend.fingerprint)}, default=str)
     # Of what others have noted in the table only the index is still true.
     kept = {key: value for key, value in (before.metadata or {}).items() if key == b"pandas"}
-    return pa.schema(fields, {**kept, MADE: made.encode(), FOOTER: footer(shard, job)})
+    return pa.schema(fields, {**kept, MADE: made.encode(), FOOTER: footer(shard, job, rows)})
 
 
 def _joined(kept: pa.Table, outcomes: Sequence[Outcome], job: Job, schema: pa.Schema) -> pa.Table:

@@ -22,10 +22,11 @@ def is_loopback(host: str) -> bool:
     >>> is_loopback("localhost.example.org")
     False
     """
-    if host.lower().removesuffix(".") == "localhost":
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):  # which no resolver asks anybody for: RFC 6761, section 6.3
         return True
     try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        address = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

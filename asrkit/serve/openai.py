@@ -228,7 +228,7 @@ def _style(form: _Form) -> tuple[str, set[str]]:
         if not is_right:
             raise _bad("temperature is a number between 0 and 1", "temperature")
     given = {*form.fields.get("timestamp_granularities[]", ()), *form.fields.get("timestamp_granularities", ())}
-    granularities = {word.strip() for text in given for word in text.split(",")}
+    granularities = {word.strip(" []\"'") for text in given for word in text.split(",")} - {""}
     if unknown := granularities - set(GRANULARITIES):
         raise _bad(
             f"timestamp_granularities are {', '.join(GRANULARITIES)}, not {min(unknown)[:100]!r}",
