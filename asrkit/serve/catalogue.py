@@ -180,7 +180,7 @@ def target_name(target: object) -> str:
 
     Names of folders may hold line breaks, and bytes that are no text.
 
-    >>> target_name("models/k\\udcfcche")
+    >>> target_name("./models/k\\udcfcche")
     'k?che'
     """
     if isinstance(target, str) and target.startswith(CANNED):
