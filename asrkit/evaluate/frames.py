@@ -158,13 +158,14 @@ def languages_of(frame: pd.DataFrame, language: str | None, texts: Sequence[Hash
 
     ``texts`` are names of columns, such as the reference and the hypothesis; each may have a ``<name>_language``.
     """
-    columns = []
+    sources: list[tuple[Callable[[Any], str | None], list[Any]]] = [(known_language, stated_languages(frame, language))]
     for name in texts:
         if f"{name}_language" in frame.columns:
-            columns.append([known_language(cell) for cell in column_of(frame, f"{name}_language")])
-        columns.append([identify(cell) if isinstance(cell, str) else None for cell in column_of(frame, name)])
-    stated = [known_language(cell) for cell in stated_languages(frame, language)]
-    return [next((code for code in codes if code), None) for codes in zip(stated, *columns, strict=True)]
+            sources.append((known_language, column_of(frame, f"{name}_language")))
+        sources.append((lambda cell: identify(cell) if isinstance(cell, str) else None, column_of(frame, name)))
+    return [
+        next((code for code_of, cells in sources if (code := code_of(cells[row]))), None) for row in range(len(frame))
+    ]
 
 
 def _score(

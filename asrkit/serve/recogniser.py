@@ -24,7 +24,7 @@ from .decoding import Decoding, Sound
 from .estimate import Promise, promised
 from .settings import Settings
 
-__all__ = ["Heard", "Recogniser", "Room"]
+__all__ = ["Heard", "Recogniser"]
 
 T = TypeVar("T")
 LANGUAGE_ENGLISH = "en"
@@ -51,29 +51,6 @@ class Heard:
     duration: float
     kept: float
     language: str | None
-
-
-class Room:
-    """How much there may be at once; who comes when it is full goes away.
-
-    What is added may pass the limit, once: nobody knows the length of a body before it is there.
-    """
-
-    def __init__(self, limit: float) -> None:
-        self.limit, self.held = limit, 0.0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a newcomer has to go."""
-        return self.held >= self.limit
-
-    def add(self, amount: float) -> None:
-        """Take room."""
-        self.held += amount
-
-    def free(self, amount: float) -> None:
-        """Give it back."""
-        self.held -= amount
 
 
 class Recogniser:
