@@ -23,13 +23,16 @@ FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fa
 class Word:
     """One word as it is written, its punctuation included, with its times in seconds.
 
-    ``confidence`` is the mean probability of its tokens, in [0, 1], None where the model tells none.
+    ``confidence`` is the mean probability of its tokens, in [0, 1], None if the model gives none. ``speaker`` is the
+    service's name of the voice and ``channel`` the channel of the recording, counted from 0; None if unknown.
     """
 
     word: str
     start: float
     end: float
     confidence: float | None = None
+    speaker: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Segment:
 
     The measures are those of Whisper (https://arxiv.org/abs/2212.04356, section 4.5): ``confidence`` the mean
     log-probability of the tokens, ``no_speech`` the probability that nothing was said, ``compression_ratio`` the
-    length of the text by the length of its gzip, ``temperature`` that of the decoding that was kept.
+    length of the text divided by the length of its gzip, ``temperature`` that of the decoding that was kept.
+    ``language`` is the ISO 639-1 code of this segment, ``speaker`` the service's name of the voice and ``channel`` the
+    channel of the recording, counted from 0; None if unknown.
     """
 
     text: str
@@ -49,6 +54,9 @@ class Segment:
     no_speech: float | None = None
     compression_ratio: float | None = None
     temperature: float | None = None
+    language: str | None = None
+    speaker: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

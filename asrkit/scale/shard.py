@@ -224,10 +224,12 @@ def _columns(job: Job, *, is_paid: bool) -> dict[str, tuple[pa.DataType, Callabl
 def _segment() -> pa.DataType:
     import pyarrow as pa
 
-    text, number = pa.string(), pa.float64()
-    word = pa.struct([("word", text), ("start", number), ("end", number), ("confidence", number)])
+    text, number, index = pa.string(), pa.float64(), pa.int64()
+    voice = [("speaker", text), ("channel", index)]
+    word = pa.struct([("word", text), ("start", number), ("end", number), ("confidence", number), *voice])
     measures = [(name, number) for name in ("confidence", "no_speech", "compression_ratio", "temperature")]
-    return pa.struct([("text", text), ("start", number), ("end", number), ("words", pa.list_(word)), *measures])
+    timed = [("text", text), ("start", number), ("end", number), ("words", pa.list_(word))]
+    return pa.struct([*timed, *measures, ("language", text), *voice])
 
 
 def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backend) -> pa.Schema:
