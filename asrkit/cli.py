@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from . import doctor
 from .containers import AUDIO_ENDINGS
 from .errors import AsrkitError, BackendError, JournalError, OptionError
 from .evaluate import command as evaluate_command
@@ -132,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="models on this machine, and what the others need")
     models.set_defaults(run=_models)
+
+    doctor.add_command(commands)
 
     evaluate_command.add_commands(commands, _read_table)
 
