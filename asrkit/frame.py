@@ -13,6 +13,7 @@ from .backends.base import Backend, Remote
 from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
 from .journal import place
+from .renamed import renamed
 from .transcript import Transcript
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FrameAsr", "SeriesAsr"]
 
 TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else object
-DETAILS = ("language", "duration", "elapsed", "confidence", "flags", "segments")
+MEASURES = ("duration", "elapsed", "confidence", "logprob")
+DETAILS = ("language", *MEASURES, "flags", "segments")
 
 
 @pd.api.extensions.register_series_accessor("asr")
@@ -105,8 +107,9 @@ class FrameAsr:
             start: a column with the first second that is wanted.
             end: a column with the second to stop before.
             channel: take this one (from 0) instead of the average of all.
-            details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (mean
-                log-probability), ``_flags`` and ``_segments``; with a paid model ``_cost`` (dollars).
+            details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (a probability in
+                [0, 1]), ``_logprob`` (the tokens' mean log-probability, if the model gives one), ``_flags`` and
+                ``_segments``; with a paid model ``_cost`` (dollars).
             overwrite: replace columns that are there already.
             errors: ``column``, or ``raise`` at the first row that fails.
             progress: show a bar.
@@ -198,6 +201,7 @@ class FrameAsr:
             result.attrs["asrkit_journal"] = {**frame.attrs.get("asrkit_journal", {}), into: told}
         return result
 
+    @renamed(confidence="level")
     def score(
         self,
         *,
@@ -210,7 +214,7 @@ class FrameAsr:
         unit: str = "auto",
         dialect: Any = "levenshtein",
         failed: str = "exclude",
-        confidence: float = 0.95,
+        level: float = 0.95,
         replicates: int = 10_000,
         seed: int = 0,
     ) -> Any:
@@ -230,7 +234,7 @@ class FrameAsr:
             unit: ``word``, ``character`` or ``mixed``; ``auto`` by language.
             dialect: ``levenshtein`` (as jiwer), ``sclite``, or ``asrkit.evaluate.Sclite(...)``.
             failed: rows without a text: ``exclude`` (counted apart) or ``deletions``.
-            confidence: of the intervals.
+            level: of the intervals: how often such intervals contain the true rate.
             replicates: data sets that the bootstrap draws.
             seed: the same seed gives the same interval.
 
@@ -255,11 +259,12 @@ class FrameAsr:
             unit=unit,  # type: ignore[arg-type]  # checked there
             dialect=dialect,
             failed=failed,  # type: ignore[arg-type]
-            confidence=confidence,
+            level=level,
             replicates=replicates,
             seed=seed,
         )
 
+    @renamed(confidence="level")
     def compare(
         self,
         *,
@@ -295,6 +300,7 @@ class FrameAsr:
             self._frame, reference=reference, hypotheses=hypotheses, by=by, block=block, audio=audio, **options
         )
 
+    @renamed(confidence="level")
     def benchmark(
         self,
         audio: Hashable,
@@ -517,10 +523,10 @@ def _joined(
     if f"{into}_language" in new:
         add(new[2], [row.language if row else None for row in heard], TEXT)
     if details:
-        for name, field in zip(new[3:6], ("duration", "elapsed", "confidence"), strict=True):
-            add(name, [getattr(row, field) if row else None for row in heard], "float64")
-        add(new[6], [",".join(row.flags) if row else None for row in heard], TEXT)
-        add(new[7], [list(row.to_dict()["segments"]) if row else None for row in heard], object)
+        for field in MEASURES:
+            add(f"{into}_{field}", [getattr(row, field) if row else None for row in heard], "float64")
+        add(f"{into}_flags", [",".join(row.flags) if row else None for row in heard], TEXT)
+        add(f"{into}_segments", [list(row.to_dict()["segments"]) if row else None for row in heard], object)
         if isinstance(backend, Remote):
             add(f"{into}_cost", [None if row is None else row.cost for row in rows], "float64")
     old = [

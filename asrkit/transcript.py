@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from .probability import check_probability, from_logprob
 
 __all__ = ["Segment", "Transcript", "Word", "join", "spaced", "total"]
 
@@ -25,6 +28,9 @@ class Word:
 
     ``confidence`` is the mean probability of its tokens, in [0, 1], None if the model gives none. ``speaker`` is the
     service's name of the voice and ``channel`` the channel of the recording, counted from 0; None if unknown.
+
+    Raises:
+        OptionError: the confidence is no probability.
     """
 
     word: str
@@ -34,16 +40,23 @@ class Word:
     speaker: str | None = None
     channel: int | None = None
 
+    def __post_init__(self) -> None:
+        check_probability("Word.confidence", self.confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A timed stretch of a transcript. Times in seconds; ``words`` is empty where words have no times.
 
-    The measures are those of Whisper (https://arxiv.org/abs/2212.04356, section 4.5): ``confidence`` the mean
-    log-probability of the tokens, ``no_speech`` the probability that nothing was said, ``compression_ratio`` the
-    length of the text divided by the length of its gzip, ``temperature`` that of the decoding that was kept.
+    The measures are those of Whisper (https://arxiv.org/abs/2212.04356, section 4.5): ``logprob`` the mean
+    log-probability of the tokens and ``confidence`` its exponential, a probability in [0, 1]; ``no_speech`` the
+    probability that nothing was said, ``compression_ratio`` the length of the text divided by the length of its gzip,
+    ``temperature`` that of the decoding that was kept.
     ``language`` is the ISO 639-1 code of this segment, ``speaker`` the service's name of the voice and ``channel`` the
     channel of the recording, counted from 0; None if unknown.
+
+    Raises:
+        OptionError: the confidence is no probability.
     """
 
     text: str
@@ -57,6 +70,10 @@ class Segment:
     language: str | None = None
     speaker: str | None = None
     channel: int | None = None
+    logprob: float | None = None
+
+    def __post_init__(self) -> None:
+        check_probability("Segment.confidence", self.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +86,18 @@ class Transcript:
         segments: in order, without overlap, inside [0, duration].
         duration: seconds of audio.
         elapsed: seconds of work, this utterance's share of its batch.
-        confidence: mean log-probability of the tokens (0 is certain), None where the backend tells none.
+        confidence: probability in [0, 1] that the text is right, as the backend estimates it: for Whisper the geometric
+            mean of the tokens' probabilities, which is ``exp(logprob)``; None if the backend gives none.
         no_speech: highest probability of a segment that nothing was said.
         compression_ratio: highest of a segment; above 2.4 the text repeats itself.
         flags: why the text is doubtful: ``silence``, ``repetition``, ``low-confidence``, ``truncated``,
             ``temperature-fallback``; and the codes of the audio's warnings.
         cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
             price is unknown.
+        logprob: mean log-probability of the tokens (0 is certain), None if the backend gives none.
+
+    Raises:
+        OptionError: the confidence is no probability.
 
     >>> Transcript("So it is.", segments=(Segment("So it is.", 0.0, 1.5),), duration=2.0).to_srt()
     '1\\n00:00:00,000 --> 00:00:01,500\\nSo it is.\\n'
@@ -91,6 +113,10 @@ class Transcript:
     compression_ratio: float | None = None
     flags: tuple[str, ...] = ()
     cost: float | None = None
+    logprob: float | None = None
+
+    def __post_init__(self) -> None:
+        check_probability("Transcript.confidence", self.confidence)
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -103,7 +129,8 @@ class Transcript:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Transcript:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``; what 0.1.0 wrote, whose ``confidence`` was a log-probability, is converted."""
+        values = values if "logprob" in values else _with_logprob(values)
         segments = tuple(
             Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])})
             for segment in values["segments"]
@@ -151,9 +178,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         for segment in part.segments
     )
     weights = [len(part.text) + 1 for part in parts]
-    sure = [
-        (part.confidence, weight) for part, weight in zip(parts, weights, strict=True) if part.confidence is not None
-    ]
+    logprob = weighted_mean([part.logprob for part in parts], weights)
     text = spaced(part.text.strip() for part in parts)
     return Transcript(
         text=text,
@@ -161,12 +186,49 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         segments=segments,
         duration=duration,
         elapsed=sum(part.elapsed or 0.0 for part in parts),
-        confidence=sum(c * w for c, w in sure) / sum(w for _, w in sure) if sure else None,
+        confidence=_joined_confidence(parts, weights, logprob),
         no_speech=_highest(part.no_speech for part in parts),
         compression_ratio=_highest(part.compression_ratio for part in parts),
         flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
         cost=total(part.cost for part in parts),
+        logprob=logprob,
     )
+
+
+def weighted_mean(values: Iterable[float | None], weights: Iterable[float]) -> float | None:
+    """The mean of what is known, None where nothing is.
+
+    >>> weighted_mean([1.0, None, 0.5], [1, 7, 3])
+    0.625
+    """
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else None
+
+
+def _with_logprob(values: dict[str, Any]) -> dict[str, Any]:
+    """A transcript as 0.1.0 wrote it -> as it is written now.
+
+    Its ``confidence`` was a mean log-probability, or the logarithm of the one probability that a service gave; the
+    latter is known by its words having a confidence and its segments none.
+    """
+
+    def converted(one: dict[str, Any], is_of_tokens: bool = True) -> dict[str, Any]:
+        told = one.get("confidence")
+        return {**one, "confidence": from_logprob(told), "logprob": told if is_of_tokens else None}
+
+    segments = values["segments"]
+    is_of_service = all(segment.get("confidence") is None for segment in segments) and any(
+        word.get("confidence") is not None for segment in segments for word in segment["words"]
+    )
+    return {**converted(values, not is_of_service), "segments": [converted(segment) for segment in segments]}
+
+
+def _joined_confidence(parts: Sequence[Transcript], weights: Sequence[int], logprob: float | None) -> float | None:
+    """Of all tokens, where each part's confidence is that of its tokens; else the mean of the parts' confidences."""
+    sure = [part for part in parts if part.confidence is not None]
+    if all(math.isclose(part.confidence or 0.0, from_logprob(part.logprob) or 0.0, rel_tol=1e-6) for part in sure):
+        return from_logprob(logprob)
+    return weighted_mean([part.confidence for part in parts], weights)
 
 
 def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:

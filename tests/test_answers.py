@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import jsonschema
@@ -144,9 +145,11 @@ class TestTurbo:
     def test_the_measures_of_whisper_come_with_it(self):
         heard = transcript_of(TURBO, OF_TURBO, 6.0)
 
-        assert heard.confidence == pytest.approx((-0.2 * 12 - 0.4 * 11) / 23)
+        assert heard.logprob == pytest.approx((-0.2 * 12 - 0.4 * 11) / 23)
+        assert heard.confidence == pytest.approx(math.exp(heard.logprob))
         assert (heard.no_speech, heard.compression_ratio) == (0.3, 0.9)
-        assert (heard.segments[0].confidence, heard.segments[1].temperature) == (-0.2, 0.2)
+        assert (heard.segments[0].logprob, heard.segments[1].temperature) == (-0.2, 0.2)
+        assert heard.segments[0].confidence == pytest.approx(math.exp(-0.2))
         assert heard.flags == ("temperature-fallback",)
 
     def test_the_language_is_what_was_heard_else_what_was_asked_for(self):
@@ -189,7 +192,7 @@ class TestNova:
         assert heard.text == "So it is."
         assert [w.word for w in heard.words] == ["So", "it", "is."]
         assert heard.words[0].confidence == 0.8
-        assert heard.confidence == pytest.approx(-0.105, abs=0.001)  # log(0.9): as the other backends tell it
+        assert (heard.confidence, heard.logprob) == (0.9, None)
 
     def test_channels_become_lines_and_segments_in_the_order_of_time(self):
         answer = of_nova(("Yes. No.", [(0.0, "Yes."), (4.0, "No.")], True), ("Why?", [(2.0, "Why?")], True))

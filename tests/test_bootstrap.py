@@ -94,13 +94,13 @@ def test_the_spread_of_equal_utterances_is_that_of_their_mean():
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * interval.standard_error, rel=0.05)
 
 
-def test_a_higher_confidence_is_a_wider_interval():
+def test_a_higher_level_is_a_wider_interval():
     errors, words, speaker = corpus(8)
 
-    wide, narrow = (bootstrap(errors, words, blocks=speaker, confidence=share) for share in (0.99, 0.8))
+    wide, narrow = (bootstrap(errors, words, blocks=speaker, level=share) for share in (0.99, 0.8))
 
     assert wide.low < narrow.low < narrow.high < wide.high
-    assert (wide.confidence, narrow.confidence) == (0.99, 0.8)
+    assert (wide.level, narrow.level) == (0.99, 0.8)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -239,7 +239,7 @@ def test_no_number_of_utterances_shows_a_difference_that_is_not_there():
         (lambda: bootstrap([1, 2], [3, 4], blocks=["a"]), "2 utterances, but 1 blocks"),
         (lambda: bootstrap([1, 2], [3, 4], blocks=["a", None]), "row 1 belongs to no block"),
         (lambda: bootstrap([1, 2], [3, 4], blocks=[math.nan, 1.0]), "row 0 belongs to no block"),
-        (lambda: bootstrap([1, 2], [3, 4], confidence=95), "confidence is between 0 and 1, not 95"),
+        (lambda: bootstrap([1, 2], [3, 4], level=95), "level is between 0 and 1, not 95"),
         (lambda: bootstrap([1, 2], [3, 4], replicates=0), "replicates is at least 1"),
         (lambda: bootstrap([1, 2], [3, 4], method="normal"), "not 'normal'"),
         (lambda: sample_size([1, 2], [3, 4], [5, 6], power=1.0), "power is between 0 and 1"),

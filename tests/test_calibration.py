@@ -79,7 +79,7 @@ def test_a_figure_that_is_undefined_is_nan_and_says_why(sure, wrong, reason):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (([-0.2], [0]), "log-probabilities"),
+        (([-0.2], [0]), "log-probability"),
         (([0.2], [0, 1]), "for each"),
         (([0.2], [0], 0), "one bin"),
     ],
@@ -89,11 +89,11 @@ def test_what_cannot_be_meant_is_refused(arguments, message):
         calibrate(*arguments)
 
 
-def test_a_score_has_confidences_as_log_probabilities():
+def test_a_score_has_confidences_as_probabilities():
     frame = pd.DataFrame(
         {"text": ["a hat", "my cat", "", "the dog", "sun"], "hypothesis": ["a hat", "my mat", "ok", "the dog", None]}
     )
-    sure = [math.log(0.9), math.log(0.5), math.log(0.2), math.nan]  # the last row failed
+    sure = [0.9, 0.5, 0.2, math.nan]  # the last row failed
     found = calibration(replace(score(frame, reference="text", replicates=10), confidence=sure))
     assert found.count == 3
     assert found.auc == 1.0
@@ -105,4 +105,4 @@ def test_a_score_without_confidences_says_so():
     found = calibration(score(frame, reference="text", replicates=10))
     assert found.count == 0
     assert math.isnan(found.ece)
-    assert found.reason == "hypothesis tells no confidence"
+    assert found.reason == "hypothesis has no confidence"

@@ -161,7 +161,7 @@ def test_winners_come_from_the_texts_in_their_order(texts):
         ({"weights": [1, 0]}, "2 positive weights"),
         ({"confidences": [0.5], "alpha": 0.5}, "each of 2 texts"),
         ({"confidences": [0.5, [0.1, 0.2]], "alpha": 0.5}, "each of 1 words"),
-        ({"confidences": [-0.5, 0.5], "alpha": 0.5}, "log-probabilities"),
+        ({"confidences": [-0.5, 0.5], "alpha": 0.5}, "log-probability"),
         ({"pool": "sum"}, "pool"),
     ],
 )
@@ -246,9 +246,9 @@ def test_confidence_decides_where_alpha_lets_it():
             "one": ["a"],
             "two": ["a"],
             "three": ["b"],
-            "one_confidence": [math.log(0.2)],
-            "two_confidence": [math.log(0.3)],
-            "three_confidence": [math.log(0.9)],
+            "one_confidence": [0.2],
+            "two_confidence": [0.3],
+            "three_confidence": [0.9],
         }
     )
     names = ["one", "two", "three"]
@@ -290,12 +290,12 @@ def test_a_column_refuses_what_cannot_be_meant(options, error, message):
         rover(heard, **{"hypotheses": ["one", "two"], **options})
 
 
-def test_a_confidence_that_is_no_log_probability_or_missing_is_refused():
+def test_a_confidence_that_is_no_probability_or_missing_is_refused():
     heard = pd.DataFrame({"one": ["a"], "two": ["b"], "one_confidence": [0.5], "two_confidence": [-0.1]})
-    with pytest.raises(OptionError, match="log-probability"):
+    with pytest.raises(OptionError, match=r"two_confidence: expected probabilities in \[0, 1\], got -0.1"):
         rover(heard, hypotheses=["one", "two"], alpha=0.5)
     with pytest.raises(OptionError, match="row 0: one has a text and no confidence"):
-        rover(heard.assign(one_confidence=np.nan), hypotheses=["one", "two"], alpha=0.5)
+        rover(heard.assign(one_confidence=np.nan, two_confidence=0.5), hypotheses=["one", "two"], alpha=0.5)
 
 
 def test_text_that_is_none_is_named():

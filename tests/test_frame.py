@@ -258,10 +258,11 @@ class TestDetails:
             "text_duration",
             "text_elapsed",
             "text_confidence",
+            "text_logprob",
             "text_flags",
             "text_segments",
         ]
-        numbers = result[["text_duration", "text_elapsed", "text_confidence"]]
+        numbers = result[["text_duration", "text_elapsed", "text_confidence", "text_logprob"]]
         assert set(numbers.dtypes.map(str)) == {"float64"}
         assert result.loc[2, "text_language"] == "de"
         assert result.loc[2, "text_duration"] == 1.0

@@ -59,10 +59,11 @@ class Hearer:
                 Transcript(
                     text,
                     language,
-                    (Segment(text, 0.0, audio.duration, (Word(text, 0.0, 0.1, 0.3),), -0.1),),
+                    (Segment(text, 0.0, audio.duration, (Word(text, 0.0, 0.1, 0.3),), 0.9),),
                     duration=audio.duration,
                     elapsed=0.125,
-                    confidence=-0.1,
+                    confidence=0.9,
+                    logprob=-0.1,
                 )
             )
         return answers
@@ -211,14 +212,15 @@ class TestAnswering:
         odd = Transcript(
             "„Grüße“ \ud800 \0 漢字",
             "de",
-            (Segment("a", 1 / 3, 2 / 3, (Word("a", 0.1, 1 / 7, None),), -1e-17, 0.5, 2.4, 0.2),),
+            (Segment("a", 1 / 3, 2 / 3, (Word("a", 0.1, 1 / 7, None),), 1 / 3, 0.5, 2.4, 0.2, logprob=-1e-17),),
             duration=1e-9,
             elapsed=1 / 3,
-            confidence=-0.1,
+            confidence=1 / 7,
             no_speech=1.0,
             compression_ratio=1e300,
             flags=("silence", "own"),
             cost=4.525e-7,
+            logprob=-0.1,
         )
 
         class Odd(Hearer):
@@ -234,7 +236,7 @@ class TestAnswering:
         class Numeric(Hearer):
             def transcribe(self, batch, *, languages):
                 return [
-                    replace(one, confidence=np.float32(-0.5)) for one in super().transcribe(batch, languages=languages)
+                    replace(one, confidence=np.float32(0.5)) for one in super().transcribe(batch, languages=languages)
                 ]
 
         class Strange(Hearer):
@@ -243,7 +245,7 @@ class TestAnswering:
 
         numeric, strange = Numeric(), Strange(options={"other": 1})
         for _ in range(2):
-            assert hear([clip(1_000)], numeric, path)[0].confidence == -0.5
+            assert hear([clip(1_000)], numeric, path)[0].confidence == 0.5
             assert said(hear([clip(1_000)], strange, path)) == ["1000 None"]
 
         assert len(numeric.heard) == 1

@@ -137,7 +137,7 @@ def test_a_labeler_goes_on_where_the_last_one_stopped(frame, journal):
 
 
 def test_the_queue_is_ordered_and_filtered(frame, journal):
-    frame["hypothesis_confidence"] = [-0.1, -0.9, np.nan, -0.5, -0.2, -0.3]
+    frame["hypothesis_confidence"] = [0.9, 0.1, np.nan, 0.5, 0.8, 0.7]
     frame["hypothesis_duration"] = [3.0, 1.0, 2.0, 6.0, 5.0, 4.0]
 
     def queue(**options: Any) -> list:

@@ -161,16 +161,16 @@ def compared(draw):
 @settings(max_examples=150, deadline=None)
 @given(compared())
 def test_interval_p_value_and_decision_never_contradict_each_other(data):
-    systems, words, blocks, confidence = data
+    systems, words, blocks, level = data
     pairs = list(itertools.combinations(systems, 2))
 
-    found = paired_differences(pairs, words, blocks=blocks, confidence=confidence, replicates=200)
+    found = paired_differences(pairs, words, blocks=blocks, level=level, replicates=200)
 
     for one in found:
         assert math.isnan(one.estimate) == (not sum(words))
-        assert one.is_decided == (one.p <= 1 - confidence + 1e-9)
+        assert one.is_decided == (one.p <= 1 - level + 1e-9)
         assert math.isnan(one.p) or one.p_alone <= one.p <= 1
-        assert one.level >= confidence - 1e-12
+        assert one.level >= level - 1e-12
         if math.isfinite(one.low):
             assert one.low <= one.estimate <= one.high < one.low + 1
             assert one.is_decided == (one.low > 0 or one.high < 0)
@@ -264,7 +264,7 @@ def test_blocks_decide_and_not_their_rows():
     [
         (lambda: paired_difference([1], [2, 3], [4, 5]), "errors_a has shape"),
         (lambda: paired_difference([1, -1], [2, 3], [4, 5]), "errors_a has a negative or missing number in row 1"),
-        (lambda: paired_difference([1, 1], [2, 3], [4, 5], confidence=95), "confidence is between 0 and 1, not 95"),
+        (lambda: paired_difference([1, 1], [2, 3], [4, 5], level=95), "level is between 0 and 1, not 95"),
         (lambda: paired_difference([1, 1], [2, 3], [4, 5], replicates=0), "replicates is at least 1"),
         (lambda: paired_difference([1, 1], [2, 3], [4, 5], blocks=["a"]), "2 utterances, but 1 blocks"),
     ],

@@ -50,7 +50,7 @@ def texts_of(plot: Plot) -> str:
 
 
 def sure(score: Score) -> Score:
-    return replace(score, confidence=np.linspace(-1, -0.01, len(score.texts.rows)))
+    return replace(score, confidence=np.linspace(0.36, 0.99, len(score.texts.rows)))
 
 
 def test_systems_are_shown_with_their_rates(both):

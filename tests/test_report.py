@@ -81,7 +81,7 @@ def both(frame: pd.DataFrame) -> Comparison:
         replicates=500,
         failures={"other": "no weights"},
     )
-    sure = np.linspace(-1.0, -0.05, len(made.scores[0].texts.rows))
+    sure = np.linspace(0.36, 0.95, len(made.scores[0].texts.rows))
     return replace(made, scores=[replace(own, confidence=sure) for own in made.scores])
 
 

@@ -250,11 +250,11 @@ class TestBenchmark:
 
     def test_confidences_and_seconds_come_along(self):
         df = self.clips().asr.transcribe("audio", model=asrkit.Canned(["so it is"]), details=True, progress=False)
-        df["hypothesis_confidence"] = [-0.1, -0.2, -0.3]
+        df["hypothesis_confidence"] = [0.9, 0.8, 0.7]
 
         score = df.asr.score(reference="text")
 
-        assert score.frame["confidence"].tolist() == [-0.1, -0.2, -0.3]
+        assert score.frame["confidence"].tolist() == [0.9, 0.8, 0.7]
         assert score.system["backend"] == "canned"
 
 

@@ -18,7 +18,7 @@ from asrkit.evaluate import (
     mapsswe,
     mcnemar,
     sign_test,
-    simultaneous_confidence,
+    simultaneous_level,
     wilcoxon,
 )
 
@@ -288,10 +288,10 @@ def test_a_test_that_said_nothing_does_not_count():
 
 
 def test_several_intervals_share_the_risk():
-    assert simultaneous_confidence(0.95, 1) == pytest.approx(0.95)
-    assert simultaneous_confidence(0.9, 10) == pytest.approx(0.99)
+    assert simultaneous_level(0.95, 1) == pytest.approx(0.95)
+    assert simultaneous_level(0.9, 10) == pytest.approx(0.99)
     with pytest.raises(OptionError):
-        simultaneous_confidence(0.95, 0)
+        simultaneous_level(0.95, 0)
 
 
 def test_min_good_is_at_least_one():

@@ -31,7 +31,7 @@ def frame():
     made["speaker"] = [f"s{number}" for number in numbers.integers(0, 4, len(made))]
     made["noise"] = numbers.choice([9, 10, 20], len(made))
     made["seconds"] = numbers.uniform(1, 20, len(made))
-    made["one_confidence"] = -numbers.uniform(0.1, 1, len(made))
+    made["one_confidence"] = numbers.uniform(0.1, 1, len(made))
     made.loc[3, "two"] = None
     made.loc[[5, 6], "text"] = None
     made.loc[7, "speaker"] = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from itertools import pairwise
 
@@ -79,11 +80,21 @@ class TestJoin:
         assert (whole.elapsed, whole.no_speech, whole.compression_ratio) == (1.5, 0.7, 1.5)
 
     def test_a_long_text_weighs_more_in_the_confidence_than_a_short_one(self):
-        sure, unsure = Transcript("x" * 99, confidence=-0.1), Transcript("x" * 9, confidence=-1.2)
+        sure = Transcript("x" * 99, confidence=math.exp(-0.1), logprob=-0.1)
+        unsure = Transcript("x" * 9, confidence=math.exp(-1.2), logprob=-1.2)
 
         whole = join([sure, unsure, Transcript("told nothing")], starts=[0, 1, 2], duration=3.0)
 
-        assert whole.confidence == pytest.approx((-0.1 * 100 - 1.2 * 10) / 110)
+        assert whole.logprob == pytest.approx((-0.1 * 100 - 1.2 * 10) / 110)
+        assert whole.confidence == pytest.approx(math.exp(whole.logprob))
+
+    def test_probabilities_of_a_service_are_averaged_as_what_they_are(self):
+        parts = [Transcript("x" * 99, confidence=0.9), Transcript("x" * 9, confidence=0.0)]
+
+        whole = join(parts, starts=[0, 1], duration=2.0)
+
+        assert whole.confidence == pytest.approx(0.9 * 100 / 110)
+        assert whole.logprob is None
 
     def test_what_no_part_tells_is_not_told(self):
         whole = join([Transcript("a"), Transcript("b")], starts=[0, 1], duration=2.0)
@@ -218,8 +229,10 @@ class TestDicts:
 
         times = st.floats(0, 1e6)
         measures = st.none() | st.floats(-1e6, 1e6)
-        words = st.builds(Word, st.text(), times, times, measures)
-        segments = st.builds(Segment, st.text(), times, times, st.lists(words, max_size=3).map(tuple), *[measures] * 4)
+        sure = st.none() | st.floats(0, 1)
+        words = st.builds(Word, st.text(), times, times, sure)
+        lists = st.lists(words, max_size=3).map(tuple)
+        segments = st.builds(Segment, st.text(), times, times, lists, sure, *[measures] * 3, logprob=measures)
         transcripts = st.builds(
             Transcript,
             text=st.text(),
@@ -227,7 +240,8 @@ class TestDicts:
             segments=st.lists(segments, max_size=3).map(tuple),
             duration=measures,
             elapsed=measures,
-            confidence=measures,
+            confidence=sure,
+            logprob=measures,
             no_speech=measures,
             compression_ratio=measures,
             flags=st.lists(st.text(), max_size=3).map(tuple),

@@ -42,7 +42,7 @@ COMPARED = {
     "few": lambda: compare(frame(3, a=0.05, b=0.4)),
     "three": lambda: compare(frame(100, a=0.1, b=0.1, c=0.3)),
     "equal": lambda: compare(frame(50, a=0.1, b=0.1).assign(b=lambda df: df["a"])),
-    "level": lambda: compare(frame(200, a=0.05, b=0.15), confidence=0.999),
+    "level": lambda: compare(frame(200, a=0.05, b=0.15), level=0.999),
 }
 
 
@@ -94,7 +94,7 @@ def test_a_verdict_says_what_its_numbers_say(compared):
     for own in compared.differences:
         decision = own.decision
         leaves_zero_out = decision.low > 0 or decision.high < 0
-        assert (own.better is not None) == (own.p <= 1 - decision.confidence)
+        assert (own.better is not None) == (own.p <= 1 - decision.joint_level)
         assert leaves_zero_out == (own.better is not None) or np.isnan(decision.low)
         assert ("is better than" in own.verdict) == (own.better is not None)
         assert ("may be chance" in own.verdict) == (own.better is None and own.ahead is not None)
@@ -155,12 +155,12 @@ def test_intervals_that_say_nothing_are_not_shown(rows, tmp_path, capsys):
 def test_an_interval_is_never_of_100_percent(tmp_path):
     df = frame(60, a=0.1, b=0.2).assign(room=[f"room {row % 4}" for row in range(60)])
 
-    for confidence in (0.996, 0.99999):
-        both = compare(df, confidence=confidence, by="room")
+    for level in (0.996, 0.99999):
+        both = compare(df, level=level, by="room")
         pages = [str(both), both._repr_html_(), both.plot("systems").caption, both.plot("slices").caption]
         pages.append(report(both, worst=0))
-        assert not [page for page in pages if re.search(r"(?<![\d.])100(\.0+)?% (interval|confidence)", page)]
-        assert all(level_told(confidence) in page for page in pages)
+        assert not [page for page in pages if re.search(r"(?<![\d.])100(\.0+)?% (interval|level)", page)]
+        assert all(level_told(level) in page for page in pages)
 
 
 @given(st.floats(0.01, 0.9999999))
@@ -239,7 +239,7 @@ def test_mapsswe_counts_errors_with_the_options_of_the_scores(dialect, a, errors
 def test_slices_share_the_risk_as_they_say():
     df = frame(90, a=0.2).assign(room=["one", "two", "three"] * 30)
 
-    found = df.asr.score(reference="text", hypothesis="a", by="room", confidence=0.9)
+    found = df.asr.score(reference="text", hypothesis="a", by="room", level=0.9)
 
     assert found.attrs["asrkit"]["of each"] == pytest.approx(1 - 0.1 / 3)
     assert "Bonferroni" in inspect.getdoc(slices)

@@ -221,10 +221,11 @@ def test_a_few_rows_align_as_all_do(one):
     assert alignments_of(one, [3, 7]) == {row: one.alignments[row] for row in (3, 7)}
 
 
-def test_log_probabilities_and_probabilities_are_shown_alike(one):
+def test_confidences_are_shown_as_they_are_and_log_probabilities_not_at_all(one):
     log = replace(one, confidence=np.log([0.5, 1.0] * 20))
     plain = replace(one, confidence=[0.5, 1.0] * 20)
-    np.testing.assert_allclose(probabilities(log), probabilities(plain))
+    np.testing.assert_array_equal(probabilities(plain), [0.5, 1.0] * 20)
+    assert np.isnan(probabilities(log)).all()
 
 
 # Whole views

@@ -180,7 +180,8 @@ def test_beams_go_through_generate_and_keep_their_confidence(recordings):
     heard = rows.asr.transcribe("path", model=TINY, generate_kwargs={"num_beams": 3}, details=True, progress=False)
 
     assert wer(heard) < 0.15
-    assert heard.hypothesis_confidence.between(-1, -0.001).all()
+    assert heard.hypothesis_logprob.between(-1, -0.001).all()
+    assert np.allclose(heard.hypothesis_confidence, np.exp(heard.hypothesis_logprob))
     with pytest.raises(OptionError, match="no_such_option"):
         rows.asr.transcribe("path", model=TINY, generate_kwargs={"no_such_option": 3}, progress=False)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..audio import SAMPLING_RATE, Audio
 from ..errors import BackendError, OptionError, OutOfMemoryError, WeightsError
+from ..probability import from_logprob
 from ..transcript import Segment, Transcript, Word, ordered_flags
 from ..weights import Weights, check_unchanged, find
 from .base import Preferences
@@ -374,7 +375,8 @@ class Whisper:
         if not text.strip() or (unsure and window.no_speech > NO_SPEECH):
             return Transcript("", code, no_speech=window.no_speech, confidence=None, flags=("silence",))
         measures: dict[str, Any] = {
-            "confidence": window.log_probability,
+            "confidence": from_logprob(window.log_probability),
+            "logprob": window.log_probability,
             "no_speech": window.no_speech,
             "compression_ratio": compression,
         }

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import AnswerError
 from ..printable import printable
-from ..transcript import Segment, Transcript, Word, ordered_flags, spaced
+from ..probability import from_logprob
+from ..transcript import Segment, Transcript, Word, ordered_flags, spaced, weighted_mean
 from .models import Model
 
 __all__ = ["transcript_of"]
@@ -50,13 +51,12 @@ def transcript_of(model: Model, result: Mapping[str, Any], duration: float, lang
 def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> Transcript:
     info = _mapping(result.get("transcription_info"))
     segments = list(_segments(result.get("segments"), duration))
-    sure = [(s.confidence, len(s.text) + 1) for s in segments if s.confidence is not None]
-    confidence = sum(c * weight for c, weight in sure) / sum(weight for _, weight in sure) if sure else None
+    logprob = weighted_mean([segment.logprob for segment in segments], [len(segment.text) + 1 for segment in segments])
     compression = max((s.compression_ratio for s in segments if s.compression_ratio is not None), default=None)
     told = _number(info.get("duration"))
     flags = {
         "repetition": compression is not None and compression > COMPRESSION_RATIO,
-        "low-confidence": confidence is not None and confidence < LOG_PROBABILITY,
+        "low-confidence": logprob is not None and logprob < LOG_PROBABILITY,
         "truncated": told is not None and told < UNHEARD * duration - 1.0,
         "temperature-fallback": any(segment.temperature for segment in segments),
     }
@@ -66,7 +66,8 @@ def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> 
         _language(heard) or language,
         segments or _sentences(list(_words(result.get("words"), duration))),
         duration,
-        confidence=confidence,
+        confidence=from_logprob(logprob),
+        logprob=logprob,
         no_speech=max((s.no_speech for s in segments if s.no_speech is not None), default=None),
         compression_ratio=compression,
         flags=[name for name, holds in flags.items() if holds],
@@ -83,7 +84,7 @@ def _deepgram(result: Mapping[str, Any], duration: float, language: str | None) 
             continue
         texts.append(best["transcript"].strip())
         segments += _sentences(list(_words(best.get("words"), duration)))
-        if (probability := _number(best.get("confidence"))) and texts[-1]:
+        if (probability := _probability(best.get("confidence"))) and texts[-1]:
             sure.append(probability)
         heard = channel.get("detected_language")
         language = _language(heard) or language
@@ -94,7 +95,7 @@ def _deepgram(result: Mapping[str, Any], duration: float, language: str | None) 
         language,
         sorted(segments, key=lambda segment: segment.start),
         duration,
-        confidence=math.log(sum(sure) / len(sure)) if sure else None,  # a probability there, its logarithm here
+        confidence=sum(sure) / len(sure) if sure else None,
     )
 
 
@@ -129,12 +130,14 @@ def _segments(told: object, duration: float) -> Iterator[Segment]:
         words = tuple(_words(segment.get("words"), duration, start))
         last = min(max(start if end is None else end, start, words[-1].end if words else 0.0), duration)
         text = segment.get("text")
+        logprob = _number(segment.get("avg_logprob"))
         yield Segment(
             text.strip() if isinstance(text, str) else "",
             start,
             last,
             words,
-            confidence=_number(segment.get("avg_logprob")),
+            confidence=from_logprob(logprob),
+            logprob=logprob,
             no_speech=_number(segment.get("no_speech_prob")),
             compression_ratio=_number(segment.get("compression_ratio")),
             temperature=_number(segment.get("temperature")),
@@ -150,7 +153,7 @@ def _words(told: object, duration: float, last: float = 0.0) -> Iterator[Word]:
         start, end = _number(word.get("start")), _number(word.get("end"))
         start = min(max(last if start is None else start, last), duration)
         last = min(max(start if end is None else end, start), duration)
-        yield Word(text.strip(), round(start, 3), round(last, 3), _number(word.get("confidence")))
+        yield Word(text.strip(), round(start, 3), round(last, 3), _probability(word.get("confidence")))
 
 
 def _sentences(words: Sequence[Word]) -> list[Segment]:
@@ -184,6 +187,11 @@ def _language(value: object) -> str | None:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _probability(value: object) -> float | None:
+    told = _number(value)
+    return None if told is None else min(max(told, 0.0), 1.0)  # a service may round beyond 1
 
 
 def _number(value: object) -> float | None:

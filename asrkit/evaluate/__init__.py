@@ -19,7 +19,7 @@ from .significance import (
     mapsswe,
     mcnemar,
     sign_test,
-    simultaneous_confidence,
+    simultaneous_level,
     wilcoxon,
 )
 from .tokens import tokenize, unit_for
@@ -47,7 +47,7 @@ __all__ = [
     "paired_differences",
     "sample_size",
     "sign_test",
-    "simultaneous_confidence",
+    "simultaneous_level",
     "tokenize",
     "unit_for",
     "wilcoxon",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from ..renamed import renamed
 from .blocks import Blocks, Floats, block_sums, effective_number
 from .paired import FEW_BLOCKS, FEWEST_BLOCKS, WIDEST, few_blocks, paired_difference
 
@@ -37,7 +38,7 @@ class Interval:
     Args:
         low, high: the ends; NaN where there are too few blocks to say anything, which ``warning`` then says.
         estimate: the rate itself.
-        confidence: how often such intervals are to contain the true rate.
+        level: how often such intervals are to contain the true rate.
         method: how it was made; ``"bca"`` where ``"t"`` was asked for and impossible.
         replicates: how many data sets were drawn.
         blocks: how many independent pieces the data has: speakers, calls, or utterances.
@@ -49,7 +50,7 @@ class Interval:
     low: float
     high: float
     estimate: float
-    confidence: float
+    level: float
     method: str
     replicates: int
     blocks: int
@@ -88,13 +89,14 @@ class SampleSize:
     standard_error: float
 
 
+@renamed(confidence="level")
 def bootstrap(
     errors: ArrayLike,
     reference_words: ArrayLike,
     *,
     blocks: Blocks | None = None,
     replicates: int = 10_000,
-    confidence: float = 0.95,
+    level: float = 0.95,
     method: Method = "t",
     seed: int = 0,
 ) -> Interval:
@@ -105,7 +107,7 @@ def bootstrap(
         reference_words: of each utterance, shape ``(n,)``.
         blocks: what each utterance belongs to, its speaker say; None takes every utterance for independent.
         replicates: how many data sets to draw.
-        confidence: between 0 and 1.
+        level: between 0 and 1.
         method: ``"t"`` measures every replicate by its own standard error and covers best (see
             ``benchmarks/coverage.py``); ``"bca"`` and ``"percentile"`` are narrower, and too narrow with few blocks.
         seed: the same seed gives the same interval.
@@ -113,12 +115,13 @@ def bootstrap(
     >>> bootstrap([1, 0, 2, 0] * 25, [10, 8, 12, 10] * 25).estimate
     0.075
     """
-    _check_options(method, ("t", "bca", "percentile"), replicates, confidence)
+    _check_options(method, ("t", "bca", "percentile"), replicates, level)
     table = block_sums({"errors": errors, "reference_words": reference_words}, blocks)
     unit = "rows" if blocks is None else "blocks"
-    return Interval(**_interval(table[:, 0], table[:, 1], replicates, confidence, method, seed, unit)[0])
+    return Interval(**_interval(table[:, 0], table[:, 1], replicates, level, method, seed, unit)[0])
 
 
+@renamed(confidence="level")
 def paired_bootstrap(
     errors_a: ArrayLike,
     errors_b: ArrayLike,
@@ -126,7 +129,7 @@ def paired_bootstrap(
     *,
     blocks: Blocks | None = None,
     replicates: int = 10_000,
-    confidence: float = 0.95,
+    level: float = 0.95,
     method: PairedMethod = "flips",
     seed: int = 0,
 ) -> PairedInterval:
@@ -144,19 +147,20 @@ def paired_bootstrap(
     >>> better.estimate, better.probability_of_improvement
     (0.025, 1.0)
     """
-    _check_options(method, ("flips", "t", "bca", "percentile"), replicates, confidence)
+    _check_options(method, ("flips", "t", "bca", "percentile"), replicates, level)
     table = block_sums({"errors_a": errors_a, "errors_b": errors_b, "reference_words": reference_words}, blocks)
     unit = "rows" if blocks is None else "blocks"
     way: Method = "percentile" if method == "flips" else method
-    values, drawn = _interval(table[:, 0] - table[:, 1], table[:, 2], replicates, confidence, way, seed, unit)
+    values, drawn = _interval(table[:, 0] - table[:, 1], table[:, 2], replicates, level, way, seed, unit)
     improvement = float(np.mean(drawn > 0)) if len(drawn) else math.nan
     if method == "flips":
-        options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+        options: dict[str, Any] = {"level": level, "replicates": replicates, "seed": seed}
         found = paired_difference(errors_a, errors_b, reference_words, blocks=blocks, **options)
         values |= {"low": found.low, "high": found.high, "method": method, "warning": found.warning}
     return PairedInterval(**values, probability_of_improvement=improvement)
 
 
+@renamed(confidence="level")
 def sample_size(
     errors_a: ArrayLike,
     errors_b: ArrayLike,
@@ -164,7 +168,7 @@ def sample_size(
     *,
     blocks: Blocks | None = None,
     power: float = 0.8,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
 ) -> SampleSize:
@@ -184,7 +188,7 @@ def sample_size(
         reference_words,
         blocks=blocks,
         replicates=replicates,
-        confidence=confidence,
+        level=level,
         method="percentile",
         seed=seed,
     )
@@ -192,7 +196,7 @@ def sample_size(
     if not now.estimate or not math.isfinite(now.estimate) or not math.isfinite(now.standard_error):
         return unknown
     normal = NormalDist()
-    needed_error = abs(now.estimate) / (normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power))
+    needed_error = abs(now.estimate) / (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power))
     needed = max(now.blocks * (now.standard_error / needed_error) ** 2, FEWEST_BLOCKS)
     more = max(0, math.ceil(needed - now.blocks))
     utterances = math.ceil(more * np.size(reference_words) / now.blocks)
@@ -200,7 +204,7 @@ def sample_size(
 
 
 def _interval(
-    errors: Floats, words: Floats, replicates: int, confidence: float, method: Method, seed: int, unit: str
+    errors: Floats, words: Floats, replicates: int, level: float, method: Method, seed: int, unit: str
 ) -> tuple[dict[str, Any], Floats]:
     """What an ``Interval`` is made of, and the errors of every replicate."""
     count = len(errors)
@@ -209,7 +213,7 @@ def _interval(
         "low": math.nan,
         "high": math.nan,
         "estimate": estimate,
-        "confidence": confidence,
+        "level": level,
         "method": method,
         "replicates": replicates,
         "blocks": count,
@@ -225,7 +229,7 @@ def _interval(
     rates, spreads, drawn = _replicates(errors, words, replicates, seed)
     kept = np.isfinite(rates)
     rates, spreads = rates[kept], spreads[kept]
-    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
     # A replicate without spread, one block many times, cannot be measured by it.
     is_measurable = method != "t" or np.mean(spreads <= 0) <= tails[0]
     if not is_measurable:
@@ -313,10 +317,10 @@ def _bca_tails(errors: Floats, words: Floats, rates: Floats, estimate: float, ta
     return np.array([normal.cdf(bias + shift / (1 - skew * shift)) if skew * shift < 1 else 1.0 for shift in shifted])
 
 
-def _check_options(method: str, methods: tuple[str, ...], replicates: int, confidence: float) -> None:
+def _check_options(method: str, methods: tuple[str, ...], replicates: int, level: float) -> None:
     if method not in methods:
         raise OptionError(f"method is one of {', '.join(methods)}, not {method!r}")
-    _check_share("confidence", confidence)
+    _check_share("level", level)
     if replicates < 1:
         raise OptionError(f"replicates is at least 1, not {replicates}")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
+from ..probability import checked_probabilities
 from .score import Score
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class Calibration:
 def calibration(score: Score, bins: int = 10, *, equal: Bins = "width") -> Calibration:
     """Does the confidence that a system reports predict its errors?
 
-    The confidence of a row is the geometric mean of its tokens' probabilities: the exponential of the mean
-    log-probability that ``transcribe(details=True)`` tells. A row's accuracy is 1 - WER, and 0 where the WER is over
-    1; in a row where nothing was said it is 1 if nothing was heard, else 0.
+    The confidence of a row is what ``transcribe(details=True)`` writes into ``<hypothesis>_confidence``: a probability
+    in [0, 1], for Whisper the geometric mean of its tokens' probabilities. A row's accuracy is 1 - WER, and 0 where the
+    WER is over 1; in a row where nothing was said it is 1 if nothing was heard, else 0.
 
     Args:
         score: of a system.
@@ -61,12 +62,17 @@ def calibration(score: Score, bins: int = 10, *, equal: Bins = "width") -> Calib
         equal: ``width`` cuts [0, 1] into equal parts; ``count`` puts about as many rows into each bin.
 
     Without confidences all figures are NaN, and ``reason`` says so.
+
+    Raises:
+        OptionError: a confidence is outside [0, 1].
     """
     errors, words = score.utterances.errors, score.utterances.reference_words
     rates = np.where(words > 0, errors / np.maximum(words, 1), np.minimum(errors, 1))
     if score.confidence is None:
-        return calibrate([], [], bins, equal=equal, missing=f"{score.name} tells no confidence")
-    return calibrate(np.exp(np.asarray(score.confidence, float)), rates, bins, equal=equal)
+        return calibrate([], [], bins, equal=equal, missing=f"{score.name} has no confidence")
+    return calibrate(
+        checked_probabilities(score.confidence, f"the confidence of {score.name}"), rates, bins, equal=equal
+    )
 
 
 def calibrate(
@@ -90,14 +96,11 @@ def calibrate(
         raise OptionError(f"expected one bin or more, got {bins}")
     if equal not in ("width", "count"):
         raise OptionError(f"expected equal='width' or equal='count', got {equal!r}")
-    sure, wrong = np.asarray(probabilities, float), np.asarray(rates, float)
+    sure, wrong = checked_probabilities(probabilities, "confidence"), np.asarray(rates, float)
     if sure.shape != wrong.shape or sure.ndim != 1:
         raise OptionError(f"expected a rate for each probability, got shapes {sure.shape} and {wrong.shape}")
     known = ~(np.isnan(sure) | np.isnan(wrong))
     sure, wrong = sure[known], wrong[known]
-    if ((sure < 0) | (sure > 1)).any():
-        outside = sure[(sure < 0) | (sure > 1)][0]
-        raise OptionError(f"expected probabilities in [0, 1] (log-probabilities are at most 0), got {outside:.3g}")
     count = len(sure)
     right = 1 - np.minimum(wrong, 1)
     if equal == "width" or not count:

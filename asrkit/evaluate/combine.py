@@ -19,6 +19,7 @@ import numpy as np
 from ..columns import column_of
 from ..errors import ColumnError, OptionError
 from ..normalizers import Normalizer, find
+from ..probability import checked_probabilities
 from ..source import is_missing
 from .comparison import Comparison
 from .score import Score, score_texts
@@ -73,7 +74,7 @@ def oracle(
         dialect=scores[0].dialect,
         blocks=blocks,
         block=scores[0].block if blocks is not None else None,
-        confidence=scores[0].interval.confidence,
+        level=scores[0].interval.level,
         replicates=replicates,
         seed=seed,
         known={
@@ -143,8 +144,8 @@ def vote(
         for own, text in zip(sure, texts, strict=True):
             if len(own) != len(text):
                 raise OptionError(f"expected a confidence for each of {len(text)} words, got {len(own)}")
-            if any(not 0 <= value <= 1 for value in own):
-                raise OptionError(f"expected confidences in [0, 1], got {own}; exp() makes them of log-probabilities")
+            if np.isnan(checked_probabilities(own, "confidences")).any():
+                raise OptionError(f"expected a confidence for every word, got {own}; pass alpha=1 where one is unknown")
     winners = []
     for slot in network(texts):
         words: dict[str | None, list[int]] = {}
@@ -196,7 +197,7 @@ def rover(
         into: name of the new column.
         weights: of each system, positive.
         alpha: under 1 confidence counts too; it is the column ``<hypothesis>_confidence`` that
-            ``transcribe(details=True)`` makes, a mean log-probability, taken for all words of the row.
+            ``transcribe(details=True)`` makes, a probability, taken for all words of the row.
         null_confidence: of having no word, see ``vote``.
         pool: see ``vote``.
         spelling: ``original`` or ``normalised``.
@@ -475,7 +476,5 @@ def _checked(cell: Any, label: Hashable, name: Hashable) -> str:
 
 def _probabilities(frame: pd.DataFrame, name: Hashable) -> list[float]:
     column = f"{name}_confidence"
-    values = np.array([math.nan if is_missing(cell) else float(cell) for cell in column_of(frame, column)])
-    if (values > 0).any():
-        raise OptionError(f"{column} is a mean log-probability, at most 0; got {values[values > 0][0]:.3g}")
-    return [float(value) for value in np.exp(values)]
+    values = [math.nan if is_missing(cell) else float(cell) for cell in column_of(frame, column)]
+    return [float(value) for value in checked_probabilities(values, column)]

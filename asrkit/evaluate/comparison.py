@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import OptionError
+from ..renamed import renamed
 from .bootstrap import Interval, SampleSize, sample_size
 from .dialects import Sclite
 from .paired import PairedDifference, paired_differences
@@ -95,7 +96,7 @@ class Difference:
     @property
     def p_told(self) -> str:
         """The p value so that it is seen on which side of the decision's limit it is."""
-        return f"p {p_value(self.p, 1 - self.decision.confidence)}"
+        return f"p {p_value(self.p, 1 - self.decision.joint_level)}"
 
     def interval_told(self, seen_from: str | None = None) -> str:
         """The interval in percentage points, with its level.
@@ -160,7 +161,7 @@ class Difference:
                 "p_alone": own.p_alone,
                 "better": self.better,
                 "verdict": self.verdict,
-                "confidence": own.confidence,
+                "joint_level": own.joint_level,
                 "pairs": own.pairs,
                 "method": own.method,
                 "replicates": own.replicates,
@@ -328,11 +329,12 @@ class Comparison(Shown):
         printer.text(str(self))
 
 
+@renamed(confidence="level")
 def compare_scores(
     scores: Sequence[Score],
     *,
     blocks: Sequence[Hashable] | None = None,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
     **known: Any,
@@ -348,7 +350,7 @@ def compare_scores(
         raise OptionError("two systems have the same name; name their columns differently")
     check_comparable(scores)
     pairs = list(combinations(scores, 2))
-    options: dict[str, Any] = {"blocks": blocks, "confidence": confidence, "seed": seed}
+    options: dict[str, Any] = {"blocks": blocks, "level": level, "seed": seed}
     decisions = paired_differences(
         [(first.utterances.errors, second.utterances.errors) for first, second in pairs],
         scores[0].utterances.reference_words,
@@ -362,7 +364,7 @@ def compare_scores(
         one, two = first.utterances.errors, second.utterances.errors
         more = None
         if not decision.is_decided:
-            options["confidence"] = decision.level
+            options["level"] = decision.level
             more = sample_size(one, two, first.utterances.reference_words, **options)
         differences.append(
             Difference(

@@ -11,6 +11,7 @@ import numpy as np
 from ..columns import column_of
 from ..errors import OptionError
 from ..normalizers import Normalizer
+from ..renamed import renamed
 from ..source import is_missing
 from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
@@ -31,6 +32,7 @@ LANGUAGES = ("language", "lang", "locale")
 Names = Hashable | Sequence[Hashable]
 
 
+@renamed(confidence="level")
 def score(
     frame: pd.DataFrame,
     *,
@@ -43,12 +45,12 @@ def score(
     unit: Unit | Literal["auto"] = "auto",
     dialect: Dialect = "levenshtein",
     failed: Failed = "exclude",
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
 ) -> Any:
     """A ``Score`` of one column of texts, or with ``by`` a frame of slices; see ``DataFrame.asr.score``."""
-    options = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    options = {"level": level, "replicates": replicates, "seed": seed}
     texts = texts_of(frame, reference, [hypothesis], language, normalizer, unit, failed)
     whole = _score(frame, texts, str(hypothesis), block, dialect, options)
     if by is None:
@@ -56,6 +58,7 @@ def score(
     return slices(whole, _groups(frame, by, texts), blocks=_blocks(frame, block, texts), **options)  # type: ignore[arg-type]
 
 
+@renamed(confidence="level")
 def compare(
     frame: pd.DataFrame,
     *,
@@ -69,7 +72,7 @@ def compare(
     unit: Unit | Literal["auto"] = "auto",
     dialect: Dialect = "levenshtein",
     failed: Failed = "exclude",
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
     failures: dict[str, str] | None = None,
@@ -79,7 +82,7 @@ def compare(
 
     if isinstance(hypotheses, str):
         raise OptionError(f"expected a list of columns to compare, got {hypotheses!r}; score() is for one")
-    options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    options: dict[str, Any] = {"level": level, "replicates": replicates, "seed": seed}
     texts = texts_of(frame, reference, hypotheses, language, normalizer, unit, failed)
     scores = [_score(frame, texts, str(name), block, dialect, options) for name in hypotheses]
     blocks = _blocks(frame, block, texts)

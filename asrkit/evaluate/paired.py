@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import OptionError
+from ..renamed import renamed
 from .blocks import Blocks, Floats, block_sums, effective_number
 from .student import t_outside, t_within
 
@@ -64,8 +65,8 @@ class PairedDifference:
         p: how often systems that do not differ would seem to differ as much, corrected for the number of pairs
             (Holm). NaN without reference words.
         p_alone: the same, not corrected.
-        is_decided: whether p is at most 1 - confidence. Decided once, here.
-        confidence: of all decisions together.
+        is_decided: whether p is at most 1 - joint_level. Decided once, here.
+        joint_level: of all decisions together.
         pairs: how many were compared.
         blocks: how many independent pieces the data has.
         effective_blocks: how many blocks of equal size would say as much.
@@ -82,7 +83,7 @@ class PairedDifference:
     p: float
     p_alone: float
     is_decided: bool
-    confidence: float
+    joint_level: float
     pairs: int
     blocks: int
     effective_blocks: float
@@ -92,13 +93,14 @@ class PairedDifference:
     warning: str | None = None
 
 
+@renamed(confidence="level")
 def paired_difference(
     errors_a: ArrayLike,
     errors_b: ArrayLike,
     reference_words: ArrayLike,
     *,
     blocks: Blocks | None = None,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
 ) -> PairedDifference:
@@ -108,7 +110,7 @@ def paired_difference(
         errors_a, errors_b: of each utterance, shape ``(n,)``.
         reference_words: of each utterance, shape ``(n,)``.
         blocks: what each utterance belongs to, its speaker say; None takes every utterance for independent.
-        confidence: of the interval and of the decision, between 0 and 1.
+        level: of the interval and of the decision, between 0 and 1.
         replicates: of the ways of flipping signs all are gone through where they are at most so many, which with 10,000
             is up to 14 blocks; else so many are drawn.
         seed: the same seed gives the same numbers, in any order of the utterances.
@@ -123,36 +125,37 @@ def paired_difference(
         [(errors_a, errors_b)],
         reference_words,
         blocks=blocks,
-        confidence=confidence,
+        level=level,
         replicates=replicates,
         seed=seed,
     )[0]
 
 
+@renamed(confidence="level")
 def paired_differences(
     pairs: Sequence[tuple[ArrayLike, ArrayLike]],
     reference_words: ArrayLike,
     *,
     blocks: Blocks | None = None,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
 ) -> list[PairedDifference]:
-    """``paired_difference`` of several pairs: with ``confidence`` no pair of equal systems is told apart.
+    """``paired_difference`` of several pairs: with ``level`` no pair of equal systems is told apart.
 
     Args:
         pairs: errors of the first and of the second system, of each utterance.
         reference_words: of each utterance.
         blocks: what each utterance belongs to; None takes every utterance for independent.
-        confidence: of all decisions together (Holm 1979).
+        level: of all decisions together (Holm 1979).
         replicates: as for ``paired_difference``; more are drawn where many pairs need smaller p values.
         seed: the same seed gives the same numbers.
     """
-    if not 0 < confidence < 1:
-        raise OptionError(f"confidence is between 0 and 1, not {confidence}")
+    if not 0 < level < 1:
+        raise OptionError(f"level is between 0 and 1, not {level}")
     if replicates < 1:
         raise OptionError(f"replicates is at least 1, not {replicates}")
-    chance = 1 - confidence
+    chance = 1 - level
     draws = max(replicates, math.ceil(10 * len(pairs) / chance))
     unit = "rows" if blocks is None else "blocks"
     tests = []
@@ -174,7 +177,7 @@ def paired_differences(
                 p=p,
                 p_alone=test.p,
                 is_decided=is_decided,
-                confidence=confidence,
+                joint_level=level,
                 pairs=len(pairs),
                 blocks=test.blocks,
                 effective_blocks=test.effective_blocks,

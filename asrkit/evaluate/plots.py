@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import MissingExtraError, OptionError
+from ..probability import checked_probabilities
 from .alignment import display_width
 from .bootstrap import bootstrap
 from .comparison import Comparison
 from .markup import Html, element, shortened
 from .score import Score, level_told, percent, slices
-from .views import probabilities
 
 try:
     import matplotlib as mpl
@@ -87,7 +87,7 @@ def systems(comparison: Comparison, *, width: float = WIDTH) -> Plot:
     texts = scores[0].texts
     interval = scores[0].interval
     with _drawn(
-        f"{texts.rate} of each system with {level_told(interval.confidence)} intervals, {len(texts.rows):,} rows, "
+        f"{texts.rate} of each system with {level_told(interval.level)} intervals, {len(texts.rows):,} rows, "
         f"{scores[0].counts.reference_length:,} reference {_tokens(texts.unit)}{_verdicts(comparison)}",
         width,
         0.9 + 0.42 * len(scores),
@@ -120,9 +120,9 @@ def wer_by_slice(frame: Any, *, rate: str = "WER", width: float = WIDTH) -> Plot
     sizes = dict(zip(labels, frame["rows"].tolist(), strict=True))
     kept = sorted(sizes, key=lambda label: -sizes[label])[:MOST_SLICES]
     kept = [label for label in sizes if label in set(kept)]
-    told = frame.attrs.get("asrkit", {}).get("confidence of all intervals together")
+    told = frame.attrs.get("asrkit", {}).get("level of all intervals together")
     caption = f"{rate} by {', '.join(shortened(key, 40) for key in keys) or 'slice'}"
-    caption += f" with intervals that hold together with {level_told(told)} confidence" if told else " with intervals"
+    caption += f" with intervals that hold together at a level of {level_told(told)}" if told else " with intervals"
     caption += f", {len(sizes):,} slices, {sum(sizes.values()):,} rows"
     if len(kept) < len(sizes):
         caption += f"; the {len(kept)} with most rows are shown"
@@ -246,11 +246,10 @@ def error_against(
 def calibration(scores: Score | Sequence[Score], *, width: float = WIDTH) -> Plot:
     """What confidence is worth: of the words that a system was so sure of, how many are right.
 
-    A confidence that is never above 0 is a mean log-probability, as ``Transcript`` has it; its exponential is shown. On
-    the diagonal a system is right as often as it says.
+    On the diagonal a system is right as often as it says.
 
     Raises:
-        OptionError: no score has confidences.
+        OptionError: no score has confidences, or one is outside [0, 1].
     """
     scores = [scores] if isinstance(scores, Score) else list(scores)
     told = [(which, score) for which, score in enumerate(scores) if score.confidence is not None]
@@ -270,7 +269,7 @@ def calibration(scores: Score | Sequence[Score], *, width: float = WIDTH) -> Plo
     with _drawn(first, width, 3.9, extra=caption) as (plot, axes):
         lowest = 1.0
         for which, score in told:
-            sure = probabilities(score)
+            sure = checked_probabilities(score.confidence, f"the confidence of {score.name}")
             heard = score.utterances.hits + score.utterances.substitutions + score.utterances.insertions
             hits = score.utterances.hits
             sure = np.where(heard > 0, sure, np.nan)

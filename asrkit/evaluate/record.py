@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..probability import is_probability
 from ..regular import whole_file
 from .comparison import Comparison
 from .score import Score, plain
 
 __all__ = ["to_json", "write_whole"]
 
-FORMAT = "asrkit-evaluation 1"
+FORMAT = "asrkit-evaluation 2"  # 1 called the level of an interval its confidence, and had log-probabilities
 
 
 def to_json(result: Score | Comparison, path: str | os.PathLike[str] | None = None, *, rows: bool = True) -> str:
@@ -69,7 +70,7 @@ def _rows(scores: Sequence[Score]) -> dict[str, Any]:
             **{
                 name: [float(value) for value in values]
                 for name in ("audio", "elapsed", "cost", "confidence")
-                if (values := getattr(score, name)) is not None
+                if (values := getattr(score, name)) is not None and (name != "confidence" or is_probability(values))
             },
         }
     return {

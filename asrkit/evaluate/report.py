@@ -14,6 +14,7 @@ import numpy as np
 from ..audio import encode, load
 from ..columns import column_of
 from ..errors import AsrkitError, MissingExtraError, OptionError
+from ..probability import is_probability
 from ..source import is_missing
 from .alignment import Alignment
 from .comparison import Comparison, Difference, points
@@ -51,7 +52,7 @@ EDITS = 150  # of a row; of longer ones the errors are shown and what is near th
 INTERVAL_TOLD = (
     "low",
     "high",
-    "confidence",
+    "level",
     "method",
     "replicates",
     "blocks",
@@ -262,7 +263,7 @@ def _lead(scores: Sequence[Score], comparison: Comparison | None) -> Html:
         names = [score.name for score in scores if score.name in leaders]
         return joined(_listed(names), " cannot be told apart: ", _gap(comparison, leaders))
     interval = best.interval
-    sure = f"{level_told(interval.confidence)} interval " if math.isfinite(interval.low) else ""
+    sure = f"{level_told(interval.level)} interval " if math.isfinite(interval.low) else ""
     return joined(
         _named(best.name),
         " makes the fewest errors: " if len(scores) > 1 else ": ",
@@ -324,7 +325,7 @@ def _differences(scores: Sequence[Score], comparison: Comparison | None) -> list
         return []
     reasons = {own.matched_pairs.reason for own in comparison.differences if own.matched_pairs.reason}
     first = comparison.differences[0]
-    chance = level_told(1 - first.decision.confidence)
+    chance = level_told(1 - first.decision.joint_level)
     return [
         _note(
             "The first system's rate less the second's, in percentage points: above 0 the second makes fewer errors. "
@@ -371,7 +372,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
                 shortened(record["warning"], 200) if isinstance(record.get("warning"), str) else None,
             ]
         )
-    told = slices.attrs.get("asrkit", {}).get("confidence of all intervals together")
+    told = slices.attrs.get("asrkit", {}).get("level of all intervals together")
     heads = [
         " / ".join(shortened(key, 40) for key in keys),
         *(["system"] if has_system else []),
@@ -390,7 +391,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
         text = [1, len(heads) - 1] if has_system else [len(heads) - 1]
     parts = [table(heads, rows, heads=True, text=text)]
     if told:
-        parts.insert(0, _note(f"With {level_told(told)} confidence all intervals of a system hold together."))
+        parts.insert(0, _note(f"All intervals of a system hold together at a level of {level_told(told)}."))
     if len(slices) > SLICES:
         parts.append(_note(f"{len(slices) - SLICES:,} more slices are in .slices."))
     return parts
@@ -419,7 +420,8 @@ def _plots(result: Score | Comparison, scores: Sequence[Score], slices: Any, val
                 scores, told, name, unit or None, width=width
             )
         )
-    if any(score.confidence is not None for score in scores):
+    sure = [score.confidence for score in scores if score.confidence is not None]
+    if sure and all(map(is_probability, sure)):
         makers.append(lambda width: plots.calibration(scores, width=width))
     figures = []
     for make in makers:
@@ -487,7 +489,7 @@ def _made(scores: Sequence[Score]) -> list[Html]:
     told = scores[0].to_dict()
     interval = told["interval"]
     intervals = [
-        f"{level_told(interval['confidence'])} confidence",
+        f"level {level_told(interval['level'])}",
         f"bootstrap ({interval['method']}), {_fact(interval['replicates'])} replicates",
         f"{_fact(interval['blocks'])} blocks, the values of {interval['block']}"
         if interval["block"]

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import OptionError
+from ..probability import is_probability
+from ..renamed import renamed
 from ..version import VERSION
 from .alignment import Alignment, align_all
 from .blocks import check_labels
@@ -21,7 +23,7 @@ from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
 from .shown import Shown
-from .significance import simultaneous_confidence
+from .significance import simultaneous_level
 from .texts import SystemTexts, Texts
 
 __all__ = [
@@ -59,7 +61,7 @@ class Score(Shown):
         audio: seconds of each row, None where nobody told.
         elapsed: seconds of work on each row, None where nobody told.
         cost: dollars of each row, None where nobody told.
-        confidence: of each row, None where nobody told.
+        confidence: probability in [0, 1] of each row, None if unknown.
     """
 
     _kind: ClassVar[str] = "score"
@@ -174,8 +176,9 @@ class Score(Shown):
             "wer": rates,
         }
         for name in ("audio", "elapsed", "cost", "confidence"):
-            if getattr(self, name) is not None:
-                columns[{"audio": "duration"}.get(name, name)] = getattr(self, name)
+            values = getattr(self, name)
+            if values is not None and (name != "confidence" or is_probability(values)):
+                columns[{"audio": "duration"}.get(name, name)] = values
         return pd.DataFrame(columns, index=pd.Index(list(self.texts.labels)))
 
     @property
@@ -212,7 +215,7 @@ class Score(Shown):
                 "interval": {
                     "low": self.interval.low,
                     "high": self.interval.high,
-                    "confidence": self.interval.confidence,
+                    "level": self.interval.level,
                     "method": self.interval.method,
                     "replicates": self.interval.replicates,
                     "blocks": self.interval.blocks,
@@ -248,7 +251,7 @@ class Score(Shown):
     def __str__(self) -> str:
         interval, counts, texts = self.interval, self.counts, self.texts
         blocks = f"{interval.blocks:,} {f'values of {self.block!r}' if self.block else 'rows'}"
-        sure = f"{interval_told(self)} ({level_told(interval.confidence)} interval over {blocks})"
+        sure = f"{interval_told(self)} ({level_told(interval.level)} interval over {blocks})"
         if not math.isfinite(interval.low):
             sure = f"(no interval over {blocks})"
         lines = [
@@ -273,6 +276,7 @@ class Score(Shown):
         printer.text(str(self))
 
 
+@renamed(confidence="level")
 def score_texts(
     texts: Texts,
     name: str,
@@ -280,7 +284,7 @@ def score_texts(
     dialect: Dialect = "levenshtein",
     blocks: Sequence[Hashable] | None = None,
     block: str | None = None,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
     known: Mapping[str, Any] | None = None,
@@ -292,32 +296,33 @@ def score_texts(
         counts.errors,
         counts.reference_words,
         blocks=blocks,
-        confidence=confidence,
+        level=level,
         replicates=replicates,
         seed=seed,
     )
     return Score(name, texts, counts, interval, dialect, block, seed, **(known or {}))
 
 
+@renamed(confidence="level")
 def slices(
     score: Score,
     groups: Mapping[str, Sequence[Hashable]],
     *,
     blocks: Sequence[Hashable] | None = None,
-    confidence: float = 0.95,
+    level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
 ) -> Any:
     """A score of every slice.
 
-    The intervals hold together: with ``confidence`` all of them contain their true rates (Bonferroni), so the extremes
+    The intervals hold together: at ``level`` all of them contain their true rates (Bonferroni), so the extremes
     of many slices are no surprise.
 
     Args:
         score: of all rows.
         groups: name -> value of each scored row; slices are the combinations that occur.
         blocks: independent pieces, one value a row.
-        confidence: of all intervals together.
+        level: of all intervals together.
         replicates: of the bootstrap.
         seed: of the bootstrap.
     """
@@ -325,7 +330,7 @@ def slices(
 
     names = list(groups)
     parts = _rows_of(groups)
-    level = simultaneous_confidence(confidence, len(parts)) if parts else confidence
+    each = simultaneous_level(level, len(parts)) if parts else level
     counts = score.utterances
     records = []
     for key, rows in parts:
@@ -334,7 +339,7 @@ def slices(
             counts.errors[rows],
             counts.reference_words[rows],
             blocks=own,
-            confidence=level,
+            level=each,
             replicates=replicates,
             seed=seed,
         )
@@ -356,7 +361,7 @@ def slices(
             }
         )
     frame = pd.DataFrame(records)
-    frame.attrs["asrkit"] = {"confidence of all intervals together": confidence, "of each": level}
+    frame.attrs["asrkit"] = {"level of all intervals together": level, "of each": each}
     return frame
 
 

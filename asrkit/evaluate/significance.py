@@ -22,7 +22,7 @@ __all__ = [
     "mapsswe",
     "mcnemar",
     "sign_test",
-    "simultaneous_confidence",
+    "simultaneous_level",
     "wilcoxon",
 ]
 
@@ -193,17 +193,17 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def simultaneous_confidence(confidence: float, intervals: int) -> float:
-    """The confidence to ask of each of several intervals, so that all of them hold at once (Bonferroni).
+def simultaneous_level(level: float, intervals: int) -> float:
+    """The level to ask of each of several intervals, so that all of them hold at once (Bonferroni).
 
     It holds however the slices depend on each other.
 
-    >>> simultaneous_confidence(0.95, 5)
+    >>> simultaneous_level(0.95, 5)
     0.99
     """
-    if not 0 < confidence < 1 or intervals < 1:
-        raise OptionError("confidence is between 0 and 1, and there is at least one interval")
-    return 1 - (1 - confidence) / intervals
+    if not 0 < level < 1 or intervals < 1:
+        raise OptionError("level is between 0 and 1, and there is at least one interval")
+    return 1 - (1 - level) / intervals
 
 
 def _segments(rows_a: Sequence[Located], rows_b: Sequence[Located], min_good: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..probability import is_probability
 from .alignment import Alignment, align_all
 from .comparison import Comparison, Difference, p_value, points
 from .markup import MINUS, Html, direction, element, joined, named, shortened
@@ -39,7 +40,6 @@ __all__ = [
     "row_card",
     "score_view",
     "scores_table",
-    "shares",
     "significance_table",
     "table",
     "warnings_of",
@@ -132,7 +132,7 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
         marked: name of the one to call the best.
     """
     rate = scores[0].texts.rate
-    level = f"{level_told(scores[0].interval.confidence)} interval"
+    level = f"{level_told(scores[0].interval.level)} interval"
     tops = [score.interval.high if math.isfinite(score.interval.high) else score.wer for score in scores]
     scale = (0.0, max((top for top in tops if math.isfinite(top)), default=0.0))
     unit = "words" if scores[0].texts.unit == "word" else "tokens"
@@ -484,7 +484,7 @@ def score_view(score: Score) -> Html:
             element("strong", named(score.name)),
             f": {texts.rate} ",
             element("strong", percent(score.wer)),
-            f" · {level_told(score.interval.confidence)} interval: {between(score)}",
+            f" · {level_told(score.interval.level)} interval: {between(score)}",
             class_="ak-head",
         ),
         scores_table([score]),
@@ -669,16 +669,10 @@ def _framed(parts: Sequence[object]) -> Html:
 
 
 def probabilities(score: Score) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The confidence of each row in [0, 1], NaN where there is none."""
-    return np.full(len(score.texts.rows), np.nan) if score.confidence is None else shares(score.confidence)
-
-
-def shares(confidence: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Confidences in [0, 1]. What is never above 0 is a mean log-probability, as ``Transcript`` has it."""
-    told = np.asarray(confidence, np.float64)
-    known = told[np.isfinite(told)]
-    is_log = known.size and known.max() <= 0
-    return np.clip(np.exp(told) if is_log else told, 0.0, 1.0)
+    """The confidence of each row in [0, 1]; NaN in all rows if unknown or if they are no probabilities."""
+    if score.confidence is None or not is_probability(score.confidence):
+        return np.full(len(score.texts.rows), np.nan)
+    return np.asarray(score.confidence, np.float64)
 
 
 def _pair(own: Difference) -> Html:
@@ -699,7 +693,7 @@ def _number(value: float, form: str) -> str:
 
 
 def _probability(p: float, own: Difference) -> str:
-    return "-" if math.isnan(p) else p_value(p, 1 - own.decision.confidence).removeprefix("= ")
+    return "-" if math.isnan(p) else p_value(p, 1 - own.decision.joint_level).removeprefix("= ")
 
 
 def _word(word: Any, absent: str) -> Html:

@@ -46,7 +46,7 @@ def add_commands(commands: Any, further: Further) -> None:
     add("--start", metavar="COLUMN", help="with the first second that is wanted")
     add("--end", metavar="COLUMN", help="with the second to stop before")
     add("--channel", type=int, help="take this one (from 0) instead of the average")
-    add("--details", action="store_true", help="also language, duration, confidence, flags, segments")
+    add("--details", action="store_true", help="also language, duration, confidence, logprob, flags, segments")
     add("--keep-audio", action="store_true", help="also write a column that holds the sound itself")
     add("--overwrite", action="store_true", help="replace columns that the tables have already")
     add("--journal", metavar="FILE", help="the journal of finished rows; off for none")

@@ -131,6 +131,9 @@ def _of_content(shard: Shard, job: Job, file: IO[bytes]) -> _Standing:
         return _Standing(shard, "foreign", f"has no column {job.into!r} of this model's")
     if told is not None and (told.get("rows", rows) != rows or not {job.into, f"{job.into}_error"} <= set(names)):
         return _Standing(shard, "damaged")  # somebody has written it again, without some of its rows or columns
+    if job.details and f"{job.into}_logprob" not in names:
+        why = f"was made by 0.1.0, which wrote log-probabilities into {job.into}_confidence"
+        return _Standing(shard, "foreign", why)
     if told is None:  # of 0.1.0, whose note in the folder is all that there is to compare
         return _Standing(shard, "done")
     return _of_footer(shard, job, told)

@@ -207,6 +207,7 @@ def _columns(job: Job, *, is_paid: bool) -> dict[str, tuple[pa.DataType, Callabl
             f"{job.into}_duration": (number, heard("duration")),
             f"{job.into}_elapsed": (number, heard("elapsed")),
             f"{job.into}_confidence": (number, heard("confidence")),
+            f"{job.into}_logprob": (number, heard("logprob")),
             f"{job.into}_flags": (
                 text,
                 lambda outcome: ",".join(outcome.flags) if isinstance(outcome, Transcript) else None,
@@ -229,7 +230,7 @@ def _segment() -> pa.DataType:
     word = pa.struct([("word", text), ("start", number), ("end", number), ("confidence", number), *voice])
     measures = [(name, number) for name in ("confidence", "no_speech", "compression_ratio", "temperature")]
     timed = [("text", text), ("start", number), ("end", number), ("words", pa.list_(word))]
-    return pa.struct([*timed, *measures, ("language", text), *voice])
+    return pa.struct([*timed, *measures, ("language", text), *voice, ("logprob", number)])
 
 
 def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backend) -> pa.Schema:

@@ -11,7 +11,7 @@ import numpy as np
 from ..transcript import Segment, Word
 from .recogniser import Heard
 
-__all__ = ["DIALECTS", "captions", "words_of"]
+__all__ = ["DIALECTS", "captions", "logprob_of", "words_of"]
 
 WORDS_A_CUE = 5
 
@@ -49,7 +49,7 @@ def turbo(heard: Heard, options: Mapping[str, Any]) -> dict[str, Any]:
                 "end": _single(segment.end),
                 "text": segment.text.strip(),
                 "temperature": segment.temperature or 0.0,
-                "avg_logprob": segment.confidence if segment.confidence is not None else 0.0,
+                "avg_logprob": logprob_of(segment),
                 "compression_ratio": segment.compression_ratio if segment.compression_ratio is not None else 1.0,
                 "no_speech_prob": segment.no_speech if segment.no_speech is not None else 0.0,
                 "words": [_word(word) for word in own],
@@ -63,7 +63,7 @@ def turbo(heard: Heard, options: Mapping[str, Any]) -> dict[str, Any]:
 def deepgram(heard: Heard, options: Mapping[str, Any]) -> dict[str, Any]:
     """One channel with one alternative."""
     transcript = heard.transcript
-    sure = 1.0 if transcript.confidence is None else math.exp(min(0.0, transcript.confidence))
+    sure = 1.0 if transcript.confidence is None else transcript.confidence
     channel: dict[str, Any] = {
         "alternatives": [
             {
@@ -88,6 +88,13 @@ def deepgram(heard: Heard, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 DIALECTS = {"whisper": whisper, "turbo": turbo, "deepgram": deepgram}
+
+
+def logprob_of(segment: Segment) -> float:
+    """The segment's mean log-probability, or the logarithm of its confidence; 0 if neither is known."""
+    if segment.logprob is not None:
+        return segment.logprob
+    return math.log(segment.confidence) if segment.confidence else 0.0
 
 
 def words_of(segment: Segment) -> Sequence[Word]:

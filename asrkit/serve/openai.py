@@ -15,7 +15,7 @@ import orjson
 from ..transcript import Segment
 from .answers import Answer, Refusal, json_answer
 from .catalogue import Wish, prompt_of
-from .dialects import words_of
+from .dialects import logprob_of, words_of
 from .exchange import Exchange
 from .recogniser import Heard
 from .service import Service
@@ -319,7 +319,7 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "text": segment.text.strip(),
         "tokens": [],
         "temperature": segment.temperature or 0.0,
-        "avg_logprob": segment.confidence if segment.confidence is not None else 0.0,
+        "avg_logprob": logprob_of(segment),
         "compression_ratio": segment.compression_ratio if segment.compression_ratio is not None else 1.0,
         "no_speech_prob": segment.no_speech if segment.no_speech is not None else 0.0,
     }

@@ -22,6 +22,7 @@ from ..evaluate.markup import Html, direction, element, joined, named, shortened
 from ..evaluate.score import Score, percent, rows_told, trace
 from ..evaluate.texts import Failed
 from ..normalizers import Normalizer
+from ..probability import is_probability
 from ..source import is_missing
 from .base import Reply, Widget
 from .clips import LONG, Clips, Sound
@@ -402,9 +403,10 @@ def browse(
         slices=slices,
         durations=_durations(frame, duration, names),
         confidences={
-            name: views.shares(frame[f"{name}_confidence"].to_numpy(dtype=float, na_value=math.nan))
+            name: values
             for name in names
             if f"{name}_confidence" in frame.columns
+            and is_probability(values := frame[f"{name}_confidence"].to_numpy(dtype=float, na_value=math.nan))
         },
         failed_as=failed,
     )
@@ -484,7 +486,7 @@ def browse_scores(
         confidences={
             score.name: np.array(_over(views.probabilities(score), rows, len(frame), math.nan), float)
             for score in scores
-            if score.confidence is not None
+            if score.confidence is not None and is_probability(score.confidence)
         },
         failed_as=texts.failed_as,
     )

@@ -15,6 +15,7 @@ from ..errors import AsrkitError, ColumnError, OptionError
 from ..evaluate.counts import count_errors
 from ..evaluate.tokens import Unit, tokenize
 from ..normalizers import Normalizer, find
+from ..probability import checked_probabilities
 from ..source import is_missing
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def ordered(
             raise OptionError("order='disagreement' is of several systems: name them with systems=[...]")
         values = [-rate for rate in texts.disagreements()]
     elif order == "confidence" and order not in frame.columns:
-        values = column_of(frame, f"{hypothesis}_confidence")
+        values = _confidences(frame, hypothesis)
     elif order == "duration" and order not in frame.columns:
         named = f"{hypothesis}_duration"
         if named in frame.columns:
@@ -168,6 +169,12 @@ def ordered(
         )
     except TypeError as error:
         raise OptionError(f"order={order!r} gives values that cannot be put in order: {error}") from error
+
+
+def _confidences(frame: pd.DataFrame, hypothesis: Hashable) -> list[float]:
+    column = f"{hypothesis}_confidence"
+    cells = [math.nan if is_missing(cell) else cell for cell in column_of(frame, column)]
+    return [float(value) for value in checked_probabilities(cells, column)]
 
 
 def _seconds(cell: object) -> float | None:
