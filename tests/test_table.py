@@ -8,6 +8,7 @@ import pytest
 
 from asrkit.errors import OptionError
 from asrkit.evaluate import align
+from asrkit.evaluate.marks import marks
 from asrkit.widgets.folding import folded
 from asrkit.widgets.stack import stacked
 from asrkit.widgets.table import MISSING, ErrorFilter, Query
@@ -266,7 +267,7 @@ def test_aligned_rows_are_those_of_the_score(frame, table):
 def test_a_stack_holds_every_edit_once(table):
     for row in range(20, 60):
         pair = [table.alignments([row])[name][row] for name in ("one", "two")]
-        columns = stacked(pair)
+        columns = stacked([marks(aligned) for aligned in pair], len(pair[0].reference))
         for system, aligned in enumerate(pair):
             kinds = [column.heard[system][0] for column in columns]
             assert [kind for kind in kinds if kind] == [kind for kind, _, _ in aligned.ops]
@@ -276,7 +277,7 @@ def test_a_stack_holds_every_edit_once(table):
 
 
 def test_insertions_of_several_systems_share_a_column():
-    columns = stacked([align("a b", "a x b"), align("a b", "a x y b")])
+    columns = stacked([marks(align("a b", heard)) for heard in ("a x b", "a x y b")], 2)
 
     assert [column.said for column in columns] == ["a", None, None, "b"]
     assert columns[2].heard == (("", None), ("I", "y"))

@@ -15,14 +15,16 @@ from ..errors import OptionError
 from ..renamed import renamed
 from .bootstrap import Interval, SampleSize, sample_size
 from .dialects import Sclite
+from .headline import headline
 from .paired import PairedDifference, paired_differences
-from .score import Score, check_comparable, interval_told, level_told, made_with, percent, plain, rows_told, trace
+from .score import Score, check_comparable, interval_told, made_with, plain, rows_told, trace
 from .shown import Shown
 from .significance import MatchedPairs, PairedTest, holm, mapsswe, mcnemar, sign_test, wilcoxon
+from .wording import dollars, level_told, p_value, percent, points, speed
 
 __all__ = ["IGNORES_BLOCKS", "Comparison", "Difference", "compare_scores", "p_value", "points"]
 
-SHOWN = 10  # rows on which systems disagree most
+MOST_VERDICTS = 3  # of as many pairs, each has its sentence; of more, those of the system with fewest errors
 IGNORES_BLOCKS = "it takes rows for independent, and with blocks they are not, so its p value is left out"
 
 
@@ -269,21 +271,33 @@ class Comparison(Shown):
         beaten = {own.first if own.better == own.second else own.second for own in self._of(best) if own.better == best}
         return [best, *(name for name in self.names if name != best and name not in beaten)]
 
+    @property
+    def headline(self) -> str:
+        """The first sentence of every view: which system is the best, or that the first ones cannot be told apart."""
+        return headline(self)
+
+    @property
+    def shown_differences(self) -> list[Difference]:
+        """All pairs, or where they are many those of the system with fewest errors; of what views say in sentences."""
+        if len(self.differences) <= MOST_VERDICTS:
+            return list(self.differences)
+        return self._of(self.best.name)
+
     def _of(self, name: str) -> list[Difference]:
         return [own for own in self.differences if name in (own.first, own.second)]
 
     @cached_property
     def disagreements(self) -> Any:
-        """Rows on which the systems' errors differ most: texts and errors of each."""
+        """Rows on which the systems' errors differ most: texts as they were written, and errors, of each."""
         import pandas as pd
 
         errors = np.stack([score.utterances.errors for score in self.scores])
         spread = errors.max(axis=0) - errors.min(axis=0)
         order = np.argsort(-spread, kind="stable")
         texts = self.scores[0].texts
-        columns: dict[str, Any] = {"reference": texts.references}
+        columns: dict[str, Any] = {"reference": texts.written_references}
         for score in self.scores:
-            columns[score.name] = texts.hypotheses[score.name]
+            columns[score.name] = score.texts.written_hypotheses(score.name)
             columns[f"{score.name}_errors"] = score.utterances.errors
         columns["spread"] = spread
         frame = pd.DataFrame(columns, index=pd.Index(list(texts.labels)))
@@ -293,6 +307,8 @@ class Comparison(Shown):
         """Everything that is needed to reproduce and to trace it."""
         first = self.scores[0]
         told: dict[str, Any] = {
+            "verdict": self.headline,
+            "leaders": self.leaders,
             "scores": [score.to_dict() for score in self.scores],
             "differences": [difference.to_dict() for difference in self.differences],
             "slices": None if self.slices is None else plain(self.slices.to_dict("records")),
@@ -304,19 +320,24 @@ class Comparison(Shown):
     def __str__(self) -> str:
         texts = self.scores[0].texts
         width = max(len(name) for name in self.names)
-        lines = [
+        lines = [] if len(self.differences) == 1 else [self.headline]  # of one pair, its verdict says the same
+        lines += [
             f"{'system':{width}}  {texts.rate:>6}  {'interval':>16}  {'sub':>6} {'del':>6} {'ins':>6}  {'RTFx':>6}  $/h"
         ]
         for score in self.scores:
             interval = interval_told(score)
             counts = score.counts
-            rtfx = "-" if math.isnan(score.rtfx) else f"{score.rtfx:.1f}"
-            paid = "-" if math.isnan(score.dollars_per_hour) else f"{score.dollars_per_hour:.4f}"
+            rtfx, paid = speed(score.rtfx), dollars(score.dollars_per_hour)
             lines.append(
                 f"{score.name:{width}}  {percent(score.wer):>6}  {interval:>16}  {counts.substitutions:6,} "
                 f"{counts.deletions:6,} {counts.insertions:6,}  {rtfx:>6}  {paid}"
             )
-        lines += [difference.verdict for difference in self.differences]
+        shown = self.shown_differences
+        lines += [difference.verdict for difference in shown]
+        if len(shown) < len(self.differences):
+            lines.append(
+                f"{len(self.differences) - len(shown):,} more of {len(self.differences):,} pairs are in .pairs"
+            )
         lines += [f"{name} could not be run: {why}" for name, why in (self.failures or {}).items()]
         warnings = {d.interval.warning for d in self.differences if d.interval.warning}
         warnings |= {score.interval.warning for score in self.scores if score.interval.warning}
@@ -381,41 +402,6 @@ def compare_scores(
             )
         )
     return Comparison(scores, differences, **known)
-
-
-def p_value(p: float, chance: float = 0.05) -> str:
-    """A probability as people write it, with as many digits as show on which side of ``chance`` it is.
-
-    >>> p_value(0.0421), p_value(1e-9), p_value(float("nan"))
-    ('= 0.042', '< 0.001', 'unknown')
-    >>> p_value(0.04996), p_value(0.05), p_value(0.0501), p_value(0.05 - 1e-9)
-    ('= 0.04996', '= 0.050', '= 0.0501', '< 0.05')
-    """
-    if math.isnan(p):
-        return "unknown"
-    if p < 0.001 <= chance:
-        return "< 0.001"
-    is_at_limit = math.isclose(p, chance, rel_tol=1e-12)
-    fewest = 3 if p < 0.1 else 2
-    for digits in range(fewest, fewest + 4):
-        told = f"{p:.{digits}f}"
-        shown = float(told)
-        if is_at_limit or (shown < chance if p < chance else shown > chance):
-            return f"= {told}"
-    # So near the limit that more digits would not help: what matters is the side.
-    return f"{'<' if p < chance else '>'} {chance:.6g}"
-
-
-def points(share: float) -> str:
-    """Percentage points with their sign, and with the digits of ``percent``.
-
-    >>> points(0.0213), points(-0.0069), points(0.0), points(float("nan"))
-    ('+2.1', '-0.69', '0.0', '-')
-    """
-    if not math.isfinite(share):
-        return "-"
-    told = percent(share).removesuffix("%")
-    return "0.0" if float(told) == 0 else told if share < 0 else f"+{told}"
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:

@@ -24,9 +24,10 @@ from ..errors import MissingExtraError, OptionError
 from ..probability import checked_probabilities
 from .alignment import display_width
 from .bootstrap import bootstrap
-from .comparison import Comparison
+from .comparison import MOST_VERDICTS, Comparison
 from .markup import Html, element, shortened
-from .score import Score, level_told, percent, slices
+from .score import Score, slices
+from .wording import level_told, percent
 
 try:
     import matplotlib as mpl
@@ -55,7 +56,6 @@ WIDTH = 6.4  # inches
 COLOURS = ("#2b83c6", "#d1622b", "#1b9e77", "#b565a7", "#a6852a", "#7a6fd0")  # differ for the colour-blind, too
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MOST_SLICES = 30
-MOST_VERDICTS = 3  # in a caption
 MOST_POINTS = 500  # single rows are shown up to here
 WIDE_BIN = 0.4  # of the whole range: a bin that is wider is parted at its widest gap
 SQUASHED = 15  # errors a row, above which axes grow with the square root
@@ -328,9 +328,9 @@ def scatter(
     names = [shortened(score.name, 40) for score in (one, two)]
     most = int(sizes.max())
     caption = (
-        f"Errors of two systems in each of {len(left):,} rows: {names[0]} has fewer in {better:,}, {names[1]} in "
-        f"{worse:,}, equally many in {len(left) - better - worse:,}; the largest point stands for {most:,} row"
-        f"{'' if most == 1 else 's'}{_verdicts(comparison, one.name, two.name)}"
+        f"Errors of two systems in each of {len(left):,} rows{_verdicts(comparison, one.name, two.name)}. "
+        f"{names[0]} has fewer in {better:,} rows, {names[1]} in {worse:,}, equally many in "
+        f"{len(left) - better - worse:,}; the largest point stands for {most:,} row{'' if most == 1 else 's'}"
     )
     with _drawn(caption, width, min(width, 4.4) * 0.95) as (plot, axes):
         top = float(max(left.max(initial=0), below.max(initial=0), 1))
@@ -678,9 +678,11 @@ def _root(values: Floats) -> Floats:
 
 
 def _verdicts(comparison: Comparison, *names: str) -> str:
-    """The verdicts of the pairs, or of one pair, as the end of a caption; of many pairs none."""
+    """The verdicts of the pairs, or of one pair, as part of a caption; of many pairs the headline."""
     own = [pair for pair in comparison.differences if not names or {pair.first, pair.second} == set(names)]
-    return "".join(f". {pair.verdict}" for pair in own) if len(own) <= MOST_VERDICTS else ""
+    if len(own) > MOST_VERDICTS:
+        return f". {comparison.headline.removesuffix('.')}"
+    return "".join(f". {pair.verdict}" for pair in own)
 
 
 def _left_out(tops: Sequence[int]) -> str:
@@ -692,7 +694,8 @@ def _colour(which: int) -> str:
 
 
 def _marker(which: int) -> str:
-    return MARKERS[which % len(MARKERS)]
+    # Systems whose colours come again have another marker.
+    return MARKERS[(which + which // len(COLOURS)) % len(MARKERS)]
 
 
 def _label(name: object, width: float) -> str:

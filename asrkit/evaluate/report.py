@@ -17,17 +17,18 @@ from ..errors import AsrkitError, MissingExtraError, OptionError
 from ..probability import is_probability
 from ..source import is_missing
 from .alignment import Alignment
-from .comparison import Comparison, Difference, points
+from .comparison import Comparison, Difference
+from .headline import NO_REFERENCE_WORDS, rate_told
 from .markup import MINUS, Html, element, joined, named, shortened
 from .record import write_whole
-from .score import Score, level_told, percent, plain, rows_told, too_few
+from .score import Score, plain, rows_told
 from .views import (
     STYLE,
     alignments_of,
-    between,
     confusions_table,
     differences_table,
     failures_told,
+    headline_of,
     interval_bar,
     legend,
     notable,
@@ -38,6 +39,7 @@ from .views import (
     warnings_of,
     worst_rows,
 )
+from .wording import and_more, cut_text, interval_ends, level_told, percent, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,7 @@ __all__ = ["report"]
 
 CLIP_SECONDS = 60.0  # of a clip that is longer, the beginning is played
 SLICES = 200  # rows of the table
+SCATTERED = 3  # pairs whose rows are plotted
 EDITS = 150  # of a row; of longer ones the errors are shown and what is near them
 INTERVAL_TOLD = (
     "low",
@@ -91,7 +94,7 @@ class _Clips:
             data = encode(audio, "flac").data
         except AsrkitError as error:
             self.failed += 1
-            self.players[row] = _note(f"this clip cannot be played: {shortened(error, 200)}")
+            self.players[row] = _note(f"this clip cannot be played: {cut_text(' '.join(str(error).split()), 200)}")
             return
         coded = base64.b64encode(data).decode("ascii")
         if self.size + len(coded) > self.most_bytes:
@@ -191,7 +194,7 @@ def report(
             element(
                 "header",
                 element("h1", heading, dir="auto"),
-                element("p", shortened(rows_told(scores[0].texts, [score.name for score in scores]), 900), "."),
+                element("p", cut_text(rows_told(scores[0].texts, [score.name for score in scores]), 900), "."),
                 element(
                     "nav",
                     *(element("a", name, href=f"#{identifier}") for identifier, name, _ in kept),
@@ -244,6 +247,9 @@ def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Htm
                 )
             )
         parts.append(element("ul", *(element("li", _sentence(own, best)) for own in mine), class_="verdicts"))
+        if len(mine) < len(comparison.differences):
+            told = f"{len(mine):,} of {len(comparison.differences):,} pairs; all are in the table of differences."
+            parts.append(_note(told))
     parts += warnings_of(
         [score.interval.warning for score in scores]
         + [own.interval.warning for own in (comparison.differences if comparison is not None else ())]
@@ -255,38 +261,12 @@ def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Htm
 
 def _lead(scores: Sequence[Score], comparison: Comparison | None) -> Html:
     """The first sentence: a system is called the best only where no other may be."""
-    best = comparison.best if comparison is not None else scores[0]
-    if math.isnan(best.wer):
-        return joined("There are no reference words, so there is no error rate.")
-    leaders = comparison.leaders if comparison is not None else [best.name]
-    if len(leaders) > 1:
-        names = [score.name for score in scores if score.name in leaders]
-        return joined(_listed(names), " cannot be told apart: ", _gap(comparison, leaders))
-    interval = best.interval
-    sure = f"{level_told(interval.level)} interval " if math.isfinite(interval.low) else ""
-    return joined(
-        _named(best.name),
-        " makes the fewest errors: " if len(scores) > 1 else ": ",
-        f"{best.texts.rate} ",
-        element("strong", percent(best.wer)),
-        f" ({sure}{between(best)}).",
-    )
-
-
-def _gap(comparison: Comparison | None, leaders: Sequence[str]) -> Html:
-    """By how much systems differ that cannot be told apart, and in which direction."""
-    assert comparison is not None  # a score has one leader
-    mine = [own for own in comparison.differences if own.first in leaders and own.second in leaders]
-    widest = max(mine, key=lambda own: abs(own.decision.estimate))
-    if widest.ahead is None:
-        return joined("they make equally many errors.")
-    size = points(abs(widest.decision.estimate)).removeprefix("+")
-    if len(leaders) == 2:
-        return joined(f"{shortened(widest.ahead)} makes {size} points fewer errors, which may be chance.")
-    return joined(
-        f"they differ by up to {size} points, from {shortened(widest.ahead)} with fewest errors to "
-        f"{shortened(_other(widest, widest.ahead))}, and which of them is the best may be chance."
-    )
+    if comparison is not None:
+        return headline_of(comparison)
+    [score] = scores
+    if math.isnan(score.wer):
+        return joined(NO_REFERENCE_WORDS)
+    return joined(_named(score.name), ": ", *rate_told(score))
 
 
 def _sentence(own: Difference, best: str) -> Html:
@@ -314,7 +294,7 @@ def _silent(scores: Sequence[Score]) -> Html:
     counts = scores[0].utterances
     silent = int((counts.reference_words == 0).sum())
     unit = "words" if scores[0].texts.unit == "word" else "tokens"
-    told = f"Rates are errors by reference {unit}, summed over {len(scores[0].texts.rows):,} rows."
+    told = f"Rates are errors divided by reference {unit}, summed over {len(scores[0].texts.rows):,} rows."
     if silent:
         told += f" In {silent:,} of them nothing was said: whatever is heard there is inserted."
     return _note(told)
@@ -358,7 +338,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
     rows = []
     for record in slices.head(SLICES).to_dict("records"):
         low, wer, high = record["low"], record["wer"], record["high"]
-        told = f"{percent(low)} to {percent(high)}" if math.isfinite(low) else too_few(wer)
+        told = interval_ends(wer, low, high)
         rows.append(
             [
                 joined(*(joined(" / " if place else "", named(record[key])) for place, key in enumerate(keys))),
@@ -369,7 +349,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
                 told,
                 interval_bar(low, wer, high, scale, label=f"{percent(wer)}, interval {told}"),
                 f"{record['substitutions']:,} / {record['deletions']:,} / {record['insertions']:,}",
-                shortened(record["warning"], 200) if isinstance(record.get("warning"), str) else None,
+                cut_text(record["warning"], 200) if isinstance(record.get("warning"), str) else None,
             ]
         )
     told = slices.attrs.get("asrkit", {}).get("level of all intervals together")
@@ -393,7 +373,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
     if told:
         parts.insert(0, _note(f"All intervals of a system hold together at a level of {level_told(told)}."))
     if len(slices) > SLICES:
-        parts.append(_note(f"{len(slices) - SLICES:,} more slices are in .slices."))
+        parts.append(_note(f"{len(slices) - SLICES:,} more of {len(slices):,} slices are in .slices."))
     return parts
 
 
@@ -406,7 +386,7 @@ def _plots(result: Score | Comparison, scores: Sequence[Score], slices: Any, val
     makers: list[Callable[..., Plot]] = []
     if isinstance(result, Comparison) and len(scores) > 1:
         makers.append(lambda width: plots.systems(result, width=width))
-        pairs = [(own.first, own.second) for own in result.differences][:3]
+        pairs = [(own.first, own.second) for own in result.shown_differences][:SCATTERED]
         makers += [lambda width, pair=pair: plots.scatter(result, *pair, width=width) for pair in pairs]
     if slices is not None and len(slices):
         makers.append(lambda width: plots.wer_by_slice(slices, rate=rate, width=width))
@@ -433,16 +413,15 @@ def _plots(result: Score | Comparison, scores: Sequence[Score], slices: Any, val
                 *(element("div", plots.svg(plot), class_=kind) for kind, plot in drawn.items()),
             )
         )
-    return [element("div", *figures, class_="plots")] if figures else []
+    parts = [element("div", *figures, class_="plots")] if figures else []
+    if isinstance(result, Comparison) and len(result.differences) > SCATTERED:
+        told = f"Errors by row of {SCATTERED} of {len(result.differences):,} pairs; .plot('scatter', first=, second=)"
+        parts.append(_note(f"{told} draws any of them."))
+    return parts
 
 
 def _rows(scores: Sequence[Score], worst: int, sound: _Clips) -> list[Html]:
-    lists: list[tuple[str, str, list[int]]] = []
-    if len(scores) > 1:
-        lists.append(("Where the systems differ most", "systems differ most", notable(scores, worst)))
-    for score in scores:
-        name = shortened(score.name, 60)
-        lists.append((f"Worst rows of {name}", f"worst of {name}", worst_rows(score, worst)))
+    lists = _lists(scores, worst)
     labels = scores[0].texts.labels
     # The first of every list, then the second: clips run out for the least interesting ones.
     for place in range(worst):
@@ -478,6 +457,21 @@ def _rows(scores: Sequence[Score], worst: int, sound: _Clips) -> list[Html]:
     return parts
 
 
+def _lists(scores: Sequence[Score], worst: int) -> list[tuple[str, str, list[int]]]:
+    """Title, tag and rows of each list of rows."""
+    lists: list[tuple[str, str, list[int]]] = []
+    if len(scores) > 1:
+        differing = notable(scores, len(scores[0].texts.rows))
+        rows = differing[:worst]
+        told = and_more(len(rows), len(differing), "rows on which they differ")
+        lists.append((f"Where the systems differ most ({told})", "systems differ most", rows))
+    for score in scores:
+        name, rows = shortened(score.name, 60), worst_rows(score, worst)
+        told = and_more(len(rows), int((score.utterances.errors > 0).sum()), "rows with an error")
+        lists.append((f"Worst rows of {name} ({told})", f"worst of {name}", rows))
+    return lists
+
+
 def _confusions(scores: Sequence[Score]) -> list[Html]:
     found = [(score, confusions_table(score, 15)) for score in scores]
     kept = [element("div", element("h3", named(score.name)), told) for score, told in found if told is not None]
@@ -508,7 +502,7 @@ def _made(scores: Sequence[Score]) -> list[Html]:
         element(
             "dl",
             *(
-                joined(element("dt", name), element("dd", shortened(value, 900), dir="auto"))
+                joined(element("dt", name), element("dd", cut_text(str(value), 900), dir="auto"))
                 for name, value in facts.items()
             ),
             class_="facts",
@@ -539,8 +533,8 @@ def _glossary(scores: Sequence[Score], comparison: Comparison | None) -> list[Ht
     }.get(texts.unit, "words or characters, by the row's language")
     lines = {
         texts.rate: (
-            f"errors (substituted, deleted and inserted) by the reference's, counting {what}, over all rows together. "
-            "0% is perfect; more than 100% is possible"
+            f"errors (substituted, deleted and inserted) divided by the tokens of the reference, counting {what}, "
+            "over all rows together. 0% is perfect; more than 100% is possible"
         ),
         "Interval": (
             "where the true rate of such data is likely to be: the data set is drawn again many times, whole blocks "

@@ -25,6 +25,7 @@ from .dialects import Dialect, dialect_name
 from .shown import Shown
 from .significance import simultaneous_level
 from .texts import SystemTexts, Texts
+from .wording import interval_ends, level_told, per_minute, percent, speed, too_few
 
 __all__ = [
     "Score",
@@ -263,9 +264,9 @@ class Score(Shown):
             f"{percent(self.ser)} of the rows have an error",
         ]
         if not math.isnan(self.rtfx):
-            lines.append(f"  RTFx {self.rtfx:.1f}")
+            lines.append(f"  RTFx {speed(self.rtfx)}")
         if not math.isnan(self.hallucinated_per_minute):
-            lines.append(f"  {self.hallucinated_per_minute:.1f} words a minute heard where nothing was said")
+            lines.append(f"  {per_minute(self.hallucinated_per_minute)} words per minute heard where nothing was said")
         lines.append(f"  {rows_told(texts, [self.name])}")
         if interval.warning:
             lines.append(f"  beware: {interval.warning}")
@@ -411,41 +412,10 @@ def unknown_told(count: int) -> str:
     return f"; the language of {rows} not known, pass language="
 
 
-def percent(share: float) -> str:
-    """With the digits that mean something.
-
-    >>> percent(0.1234), percent(float("nan")), percent(0.00456)
-    ('12.3%', '-', '0.46%')
-    """
-    if math.isnan(share):
-        return "-"
-    return f"{share:.2%}" if abs(share) < 0.01 and share else f"{share:.1%}"
-
-
-def level_told(level: float) -> str:
-    """The level of an interval, never rounded to 100%.
-
-    >>> level_told(0.95), level_told(0.975), level_told(1 - 0.05 / 15), level_told(0.99999)
-    ('95%', '97.5%', '99.67%', '99.999%')
-    """
-    for digits in range(12):
-        told = f"{100 * level:.{digits}f}"
-        if abs(float(told) / 100 - level) < (1 - level) / 20:
-            return f"{told}%"
-    return f"{100 * level:.12g}%"
-
-
-def too_few(wer: float, unit: str = "rows") -> str:
-    """What is said in place of an interval that is not there: NaN is a rate without reference words."""
-    return "-" if math.isnan(wer) else f"too few {unit}"
-
-
 def interval_told(score: Score, form: str = "[{}, {}]") -> str:
     """The ends of a score's interval, or that there are too few rows for one."""
     interval = score.interval
-    if not math.isfinite(interval.low):
-        return too_few(score.wer, "rows" if score.block is None else "blocks")
-    return form.format(percent(interval.low), percent(interval.high))
+    return interval_ends(score.wer, interval.low, interval.high, form, "rows" if score.block is None else "blocks")
 
 
 def _ratio(part: float, whole: float) -> float:

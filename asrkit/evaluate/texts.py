@@ -22,6 +22,20 @@ BY_LANGUAGE = "by language"
 RATES = {"word": "WER", "character": "CER", "mixed": "MER-mixed", BY_LANGUAGE: "WER/CER by language"}
 
 
+@dataclass(frozen=True, slots=True)
+class NormalizerOf:
+    """Finds the normalizer for the language of a row.
+
+    Args:
+        normalizer: as for ``asrkit.normalizers.find``.
+    """
+
+    normalizer: str | Callable[[str], str] | Normalizer
+
+    def __call__(self, language: str | None) -> Normalizer:
+        return find(self.normalizer, language=language)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SystemTexts:
     """The references and the texts of one system, normalised alike: what its score is computed from.
@@ -34,6 +48,9 @@ class SystemTexts:
         normalizer: name and version; several where rows have several languages.
         unknown: number of rows with words in a language that is not known.
         otherwise: row -> the hypothesis normalised by the language of ``Texts.languages``, where the row's differs.
+        written_references: before normalisation, one per row; empty if unknown.
+        written_hypotheses: before normalisation, one per row; empty if unknown.
+        normalizer_of: the normalizer for the language of a row.
     """
 
     references: Sequence[str]
@@ -43,6 +60,9 @@ class SystemTexts:
     normalizer: str
     unknown: int
     otherwise: Mapping[int, str] = field(default_factory=dict)
+    written_references: Sequence[str] = ()
+    written_hypotheses: Sequence[str] = ()
+    normalizer_of: NormalizerOf = field(default_factory=lambda: NormalizerOf("none"))
 
     def reference_tokens(self, unit: Unit | None = None, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
         """The references cut into what is counted, or into another unit; of all rows or of some positions."""
@@ -64,6 +84,11 @@ class SystemTexts:
             normalizer=_joined_names(system.normalizer for system in systems),
             unknown=max(system.unknown for system in systems),
             otherwise={row: systems[at].otherwise[row] for row, at in rows if row in systems[at].otherwise},
+            written_references=systems[0].written_references,
+            written_hypotheses=[systems[at].written_hypotheses[row] for row, at in rows]
+            if all(system.written_hypotheses for system in systems)
+            else (),
+            normalizer_of=systems[0].normalizer_of,
         )
 
     @property
@@ -113,6 +138,16 @@ class Texts:
     def hypotheses(self) -> dict[str, Sequence[str]]:
         """Name of each system -> its normalised texts, one per row."""
         return {name: system.hypotheses for name, system in self.systems.items()}
+
+    @property
+    def written_references(self) -> Sequence[str]:
+        """The references before normalisation, one per row; normalised where that is unknown."""
+        return next((system.written_references for system in self.systems.values()), ()) or self.references
+
+    def written_hypotheses(self, name: str) -> Sequence[str]:
+        """The texts of a system before normalisation, one per row; normalised where that is unknown."""
+        system = self.systems[name]
+        return system.written_hypotheses or system.hypotheses
 
     @property
     def normalizer(self) -> str:
@@ -239,7 +274,8 @@ class _Maker:
     def __init__(self, normalizer: str | Callable[[str], str] | Normalizer, unit: Unit | Literal["auto"]) -> None:
         self._unit = unit
         self.depends_on_language = normalizer == "auto" or unit == "auto"
-        self.find = cache(lambda language: find(normalizer, language=language))
+        self.normalizer_of = NormalizerOf(normalizer)
+        self.find = cache(self.normalizer_of)
 
     def normalised(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[str]:
         return [self.find(language)(text) for text, language in zip(texts, languages, strict=True)]
@@ -279,6 +315,9 @@ class _Maker:
             if self.depends_on_language
             else 0,
             otherwise=dict(zip(others, otherwise, strict=True)),
+            written_references=written,
+            written_hypotheses=heard,
+            normalizer_of=self.normalizer_of,
         )
 
 

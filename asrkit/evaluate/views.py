@@ -15,10 +15,23 @@ import numpy as np
 
 from ..probability import is_probability
 from .alignment import Alignment, align_all
-from .comparison import Comparison, Difference, p_value, points
+from .comparison import Comparison, Difference
+from .headline import Name, headline_parts
+from .marks import Mark, marks, row_marks
 from .markup import MINUS, Html, direction, element, joined, named, shortened
-from .score import Score, interval_told, level_told, percent, rows_told, trace
-from .tokens import unit_for
+from .score import Score, interval_told, rows_told, trace
+from .wording import (
+    and_more,
+    cut_text,
+    dollars,
+    level_told,
+    p_value,
+    per_minute,
+    percent,
+    points,
+    probability,
+    speed,
+)
 
 if TYPE_CHECKING:
     from .annotators import Agreement
@@ -32,6 +45,7 @@ __all__ = [
     "comparison_view",
     "confusions_table",
     "differences_table",
+    "headline_of",
     "interval_bar",
     "kept_edits",
     "legend",
@@ -51,7 +65,6 @@ LIMIT = 80  # edits of a row that are shown in a notebook
 ALIGNED_AT_ONCE = 20_000  # rows; for more, confusions are counted only when asked for
 SHORT = 8  # words that are right: fewer in a row are not left out
 NEAR = 4  # words that are right, on either side of an error in a row that is too long
-PAIRS = 12  # differences that are shown
 
 STYLE = """
 .ak{color:var(--jp-content-font-color1,var(--vscode-editor-foreground,inherit));line-height:1.5;
@@ -155,9 +168,9 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
         f"reference {unit}": [f"{score.counts.reference_length:,}" for score in scores],
         "CER": [percent(score.cer) for score in scores],
         "rows with an error": [percent(score.ser) for score in scores],
-        "RTFx": [_number(score.rtfx, "{:,.1f}") for score in scores],
-        "$ per audio hour": [_number(score.dollars_per_hour, "{:,.4f}") for score in scores],
-        "words heard per minute of silence": [_number(score.hallucinated_per_minute, "{:,.1f}") for score in scores],
+        "RTFx": [speed(score.rtfx) for score in scores],
+        "$ per audio hour": [dollars(score.dollars_per_hour) for score in scores],
+        "words heard per minute of silence": [per_minute(score.hallucinated_per_minute) for score in scores],
         "failed rows": [f"{score.failed:,}" if score.failed else "-" for score in scores],
     }
     kept = {name: cells for name, cells in columns.items() if any(cell not in ("-", None) for cell in cells)}
@@ -276,60 +289,66 @@ def table(
 
 
 def confusions_table(score: Score, top: int = 10) -> Html | None:
-    """The most frequent errors."""
-    found = score.confusions(top)
+    """The most frequent errors, and how many others there are."""
+    found = score.confusions()
     if not len(found):
         return None
+    shown = found.head(top)
     rows = [
         [_word(said, "nothing (inserted)"), _word(heard, "nothing (deleted)"), f"{count:,}"]
-        for said, heard, count in zip(found["reference"], found["hypothesis"], found["count"], strict=True)
+        for said, heard, count in zip(shown["reference"], shown["hypothesis"], shown["count"], strict=True)
     ]
-    return table(["said (reference)", "heard (hypothesis)", "times"], rows, text=(0, 1))
+    told = f"{and_more(len(shown), len(found), 'different errors')}, in the words as they are compared"
+    parts = table(["said (reference)", "heard (hypothesis)", "times"], rows, text=(0, 1))
+    return joined(parts, element("p", told, class_="ak-note"))
 
 
 # Texts
 
 
-def aligned(alignment: Alignment, *, unit: str = "word", language: str | None = None, limit: int | None = None) -> Html:
+def aligned(
+    row: Alignment | Sequence[Mark], *, unit: str = "word", language: str | None = None, limit: int | None = None
+) -> Html:
     """A row, word by word, as its alignment has it: each error is one mark, so marks and counts are the same.
 
     A substituted word stands below what was said, a deleted one is struck through behind a minus, an inserted one is
-    underlined behind a plus.
+    underlined behind a plus. All words of the hypothesis are there, as they were written.
 
     Args:
-        alignment: of the row.
+        row: its edits, or an alignment, whose tokens are shown as they are.
         unit: what its tokens are: letters are set without blanks.
         language: of the row, so that the page takes the right letters.
         limit: edits to show; of a longer row, the errors and the words near them.
     """
-    ops = alignment.ops
-    kept = kept_edits([op[0] for op in ops], limit)
+    row = marks(row, unit=unit) if isinstance(row, Alignment) else row
+    kept = kept_edits([mark.kind or "C" for mark in row], limit)
     parts: list[Html] = []
-    previous, skipped, wrong = "", 0, 0
+    skipped, wrong, is_first, was_heard = 0, 0, True, True
 
     def cut() -> Html:
         told = f"{skipped:,} right" if not wrong else f"{skipped:,} more, {wrong:,} of them errors"
         return element("span", f" … {told} … ", class_="ak-cut")
 
-    for (kind, at, heard), is_kept in zip(ops, kept, strict=True):
+    for mark, is_kept in zip(row, kept, strict=True):
+        if mark.kind in ("C", "") and not (mark.heard if mark.heard is not None else mark.kind and mark.said):
+            continue  # nothing to see: the line has the words that were heard, and the reference's where they are wrong
         if not is_kept:
-            skipped += 1
-            wrong += kind != "C"
+            skipped += mark.kind != ""
+            wrong += mark.kind not in ("C", "")
             continue
         if skipped:
             parts.append(cut())
-            previous, skipped = "", 0
-        said = None if at is None else alignment.reference[at]
-        found = None if heard is None else alignment.hypothesis[heard]
-        token = found if found is not None else said or ""
-        blank = " " if previous and _are_apart(previous, token, unit) else ""
-        previous = token
-        parts.append(joined(blank, _mark(kind, said, found)))
+            skipped, wrong, is_first = 0, 0, True
+        is_heard = mark.heard is not None
+        is_apart = (mark.is_heard_apart if is_heard else mark.is_said_apart) or is_heard != was_heard
+        blank = " " if is_apart and not is_first and unit != "character" else ""
+        is_first, was_heard = False, is_heard
+        parts.append(joined(blank, _mark(mark.kind, mark.said, mark.heard)))
     if skipped:
         parts.append(cut())
     if not parts:
         parts.append(element("span", "(no words)", class_="ak-cut"))
-    way = direction(" ".join(alignment.reference) + " ".join(alignment.hypothesis))
+    way = direction(" ".join([mark.said or "" for mark in row] + [mark.heard or "" for mark in row]))
     return element("p", *parts, class_="ak-line", dir=way, lang=_language(language))
 
 
@@ -355,7 +374,7 @@ def kept_edits(kinds: Sequence[str], limit: int | None) -> list[bool]:
 
 
 def _mark(kind: str, said: str | None, heard: str | None) -> Html:
-    if kind == "C":
+    if kind in ("C", ""):
         return joined(heard if heard is not None else said)
     before, after = (element("bdi", "␣" if word and word.isspace() else word) for word in (said or "", heard or ""))
     if kind == "D":
@@ -366,13 +385,6 @@ def _mark(kind: str, said: str | None, heard: str | None) -> Html:
     return element(
         "span", element("del", before), " ", element("ins", after), class_="ak-s", role="img", aria_label=label
     )
-
-
-def _are_apart(one: str, two: str, unit: str) -> bool:
-    """Whether two tokens that follow each other are parted by a blank."""
-    if unit == "character":
-        return False
-    return unit == "word" or not any(unit_for(None, [token]) == "character" for token in (one, two))
 
 
 def legend() -> Html:
@@ -423,9 +435,9 @@ def row_card(
     ]
     if tags:
         head.append(f" · {', '.join(tags)}")
-    reference = texts.references[row]
-    if limit is not None and len(reference) > 6 * limit:
-        reference = reference[: 6 * limit] + " …"
+    reference = " ".join(texts.written_references[row].split())
+    if limit is not None:
+        reference = cut_text(reference, 6 * limit)
     lines = [
         element("p", "said (reference)", class_="ak-name"),
         element(
@@ -443,9 +455,10 @@ def row_card(
             told += f", {percent(own.wer)}"
         sure = probabilities(score)[row]
         if math.isfinite(sure):
-            told += f", confidence {sure:.0%}"
+            told += f", confidence {probability(sure)}"
         lines.append(element("p", named(score.name), element("span", f" · {told}"), class_="ak-name"))
-        lines.append(aligned(alignments[score.name], unit=unit, language=language, limit=limit))
+        shown = row_marks(score.compared, row, alignments[score.name])
+        lines.append(aligned(shown, unit=unit, language=language, limit=limit))
     return element("div", element("p", *head), *extra, *lines, class_="ak-row", id=identifier)
 
 
@@ -477,6 +490,7 @@ def score_view(score: Score) -> Html:
     """What a notebook shows for a score."""
     texts = score.texts
     rows = worst_rows(score, SHOWN)
+    told = and_more(len(rows), int((score.utterances.errors > 0).sum()), "rows with an error")
     found = alignments_of(score, rows)
     parts: list[object] = [
         element(
@@ -492,11 +506,13 @@ def score_view(score: Score) -> Html:
     ]
     if rows:
         parts += [
-            element("p", element("strong", f"Rows with most errors ({len(rows)} of {len(texts.rows):,})")),
+            element("p", element("strong", f"Rows with most errors ({told})")),
             legend(),
             *(row_card([score], row, {score.name: found[row]}, limit=LIMIT) for row in rows),
         ]
-    if len(texts.rows) <= ALIGNED_AT_ONCE and (confused := confusions_table(score)):
+    if len(texts.rows) > ALIGNED_AT_ONCE:
+        parts.append(element("p", "The most frequent errors of so many rows are in .confusions().", class_="ak-note"))
+    elif confused := confusions_table(score):
         parts.append(element("p", element("strong", "Most frequent errors")))
         parts.append(confused)
     parts.append(_footing([score]))
@@ -506,40 +522,51 @@ def score_view(score: Score) -> Html:
 def comparison_view(comparison: Comparison) -> Html:
     """What a notebook shows for a comparison."""
     scores = comparison.scores
-    best = comparison.best
-    shown = shown_differences(comparison)
-    rows = notable(scores, SHOWN)
-    found = {score.name: alignments_of(score, rows) for score in scores[:4]}
     parts: list[object] = [
-        *(element("p", own.verdict, ".", class_="ak-head", dir="auto") for own in shown),
-        scores_table(scores, best.name if comparison.leaders == [best.name] else None),
+        *_verdicts(comparison),
+        scores_table(scores, comparison.best.name if comparison.leaders == [comparison.best.name] else None),
         *warnings_of(
             [score.interval.warning for score in scores] + [own.interval.warning for own in comparison.differences]
         ),
         *failures_told(comparison),
+        *_rows_that_differ(scores),
+        _footing(scores),
     ]
-    if len(shown) < len(comparison.differences):
-        parts.insert(
-            len(shown),
-            element(
-                "p",
-                f"{len(comparison.differences) - len(shown):,} more pairs are in .differences",
-                class_="ak-note",
-            ),
-        )
-    if rows:
-        parts += [
-            element(
-                "p", element("strong", f"Rows on which they differ most ({len(rows)} of {len(best.texts.rows):,})")
-            ),
-            legend(),
-            *(
-                row_card(scores[:4], row, {name: own[row] for name, own in found.items()}, limit=LIMIT // 2)
-                for row in rows
-            ),
-        ]
-    parts.append(_footing(scores))
     return _framed(parts)
+
+
+def _verdicts(comparison: Comparison) -> list[Html]:
+    """What is said of all systems and of the pairs, and how many pairs are left out."""
+    shown = comparison.shown_differences
+    parts = [] if len(comparison.differences) == 1 else [element("p", headline_of(comparison), class_="ak-head")]
+    parts += [element("p", own.verdict, ".", class_=None if parts else "ak-head", dir="auto") for own in shown]
+    if len(shown) < len(comparison.differences):
+        left_out = len(comparison.differences) - len(shown)
+        told = f"{left_out:,} more of {len(comparison.differences):,} pairs are in .differences"
+        parts.append(element("p", told, class_="ak-note"))
+    return parts
+
+
+def headline_of(comparison: Comparison) -> Html:
+    """``Comparison.headline`` for a page."""
+    return joined(
+        *(element("strong", named(part)) if isinstance(part, Name) else part for part in headline_parts(comparison))
+    )
+
+
+def _rows_that_differ(scores: Sequence[Score]) -> list[Html]:
+    """The rows on which systems differ most, with the words of all systems."""
+    differing = notable(scores, len(scores[0].texts.rows))
+    rows = differing[:SHOWN]
+    if not rows:
+        return []
+    found = {score.name: alignments_of(score, rows) for score in scores}
+    told = f"Rows on which they differ most ({and_more(len(rows), len(differing), 'rows on which they differ')})"
+    return [
+        element("p", element("strong", told)),
+        legend(),
+        *(row_card(scores, row, {name: own[row] for name, own in found.items()}, limit=LIMIT // 2) for row in rows),
+    ]
 
 
 def agreement_view(found: Agreement) -> Html:
@@ -618,7 +645,7 @@ def _decision(annotators: Sequence[str], label: object, row: Any) -> Html:
             continue
         told = f" · {status}" if isinstance(status, str) and status != "accepted" else ""
         lines.append(element("p", named(name), element("span", told), class_="ak-name"))
-        lines.append(element("p", shortened(text, 6 * LIMIT), class_="ak-line", dir=direction(text)))
+        lines.append(element("p", cut_text(" ".join(text.split()), 6 * LIMIT), class_="ak-line", dir=direction(text)))
     count = int(row["differences"])
     head = f" · {count:,} place{'' if count == 1 else 's'} on which they differ"
     return element(
@@ -627,14 +654,6 @@ def _decision(annotators: Sequence[str], label: object, row: Any) -> Html:
         *lines,
         class_="ak-row",
     )
-
-
-def shown_differences(comparison: Comparison) -> list[Difference]:
-    """All pairs, or where they are many those with the best system."""
-    if len(comparison.differences) <= 3:
-        return list(comparison.differences)
-    best = comparison.best.name
-    return [own for own in comparison.differences if best in (own.first, own.second)][:PAIRS]
 
 
 def warnings_of(warnings: Sequence[str | None]) -> list[Html]:
@@ -647,7 +666,7 @@ def warnings_of(warnings: Sequence[str | None]) -> list[Html]:
 def failures_told(comparison: Comparison) -> list[Html]:
     """Systems that could not be run."""
     return [
-        element("p", named(name), " could not be run: ", shortened(why, 400), class_="ak-beware")
+        element("p", named(name), " could not be run: ", cut_text(" ".join(why.split()), 400), class_="ak-beware")
         for name, why in (comparison.failures or {}).items()
     ]
 
@@ -656,9 +675,9 @@ def _footing(scores: Sequence[Score]) -> Html:
     texts = scores[0].texts
     return element(
         "p",
-        shortened(rows_told(texts, [score.name for score in scores]), 600),
+        cut_text(rows_told(texts, [score.name for score in scores]), 600),
         element("br"),
-        shortened(trace(texts, scores[0].dialect), 600),
+        cut_text(trace(texts, scores[0].dialect), 600),
         class_="ak-note",
     )
 

@@ -6,17 +6,18 @@ disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..evaluate.alignment import Alignment, align
 from ..evaluate.counts import ErrorCounts
+from ..evaluate.marks import Mark, marks, row_marks
 from ..evaluate.markup import Html, element, named
-from ..evaluate.score import percent
 from ..evaluate.texts import comparable
 from ..evaluate.tokens import Unit
 from ..evaluate.views import aligned
+from ..evaluate.wording import percent
 from ..normalizers import Normalizer
 from ..source import is_missing
 
@@ -36,6 +37,7 @@ class Aligned:
         language: code, None where nobody told.
         normalizer: name and version.
         rate: the usual name of the error rate, such as ``WER``.
+        edits: those of the alignment, in the words as they were written; the tokens themselves if not given.
     """
 
     name: str
@@ -44,6 +46,12 @@ class Aligned:
     language: str | None
     normalizer: str
     rate: str
+    edits: Sequence[Mark] = ()
+
+    @property
+    def shown(self) -> Sequence[Mark]:
+        """The edits, in the words as they were written."""
+        return self.edits or marks(self.alignment, unit=self.unit)
 
     @property
     def counts(self) -> ErrorCounts:
@@ -66,24 +74,19 @@ class Aligned:
         return f"{self.rate} {percent(counts.wer)}: {errors} in {said:,} {words}{'' if said == 1 else 's'}"
 
     def marks(self) -> dict[str, Any]:
-        """For ``diff`` in the page: ``marks`` are ``[kind, said, heard]`` with kinds C, S, D and I."""
-        alignment = self.alignment
-        ops = alignment.ops
+        """For ``diff`` in the page: ``marks`` are ``[kind, said, heard]`` with kinds C, S, D and I.
+
+        The kind is empty for words that are not compared, such as "uh".
+        """
+        shown = self.shown
         return {
             "name": self.name,
             "told": self.told,
             "unit": self.unit,
             "language": self.language,
             "normalizer": self.normalizer,
-            "cut": max(0, len(ops) - MARKS),
-            "marks": [
-                [
-                    kind,
-                    None if at is None else alignment.reference[at],
-                    None if heard is None else alignment.hypothesis[heard],
-                ]
-                for kind, at, heard in ops[:MARKS]
-            ],
+            "cut": max(0, len(shown) - MARKS),
+            "marks": [[mark.kind, mark.said, mark.heard] for mark in shown[:MARKS]],
         }
 
     def card(self, limit: int | None = None) -> Html:
@@ -91,7 +94,7 @@ class Aligned:
         return element(
             "div",
             element("p", named(self.name), element("span", f" · {self.told}"), class_="ak-name"),
-            aligned(self.alignment, unit=self.unit, language=self.language, limit=limit),
+            aligned(self.shown, unit=self.unit, language=self.language, limit=limit),
         )
 
 
@@ -114,4 +117,6 @@ def align_texts(
     texts = comparable([reference], {name: [hypothesis]}, normalizer=normalizer, languages=language, unit=unit)
     own = texts.systems[name]
     [said], [heard] = own.reference_tokens(), own.hypothesis_tokens()
-    return Aligned(name, align(said, heard), own.units[0], own.languages[0], own.normalizer, own.rate)
+    found = align(said, heard)
+    edits = row_marks(own, 0, found)
+    return Aligned(name, found, own.units[0], own.languages[0], own.normalizer, own.rate, edits)

@@ -18,9 +18,11 @@ from ..errors import AsrkitError, ColumnError, OptionError
 from ..evaluate import frames, views
 from ..evaluate.alignment import Alignment
 from ..evaluate.dialects import Dialect
-from ..evaluate.markup import Html, direction, element, joined, named, shortened
-from ..evaluate.score import Score, percent, rows_told, trace
+from ..evaluate.marks import Mark
+from ..evaluate.markup import MINUS, Html, direction, element, joined, named, shortened
+from ..evaluate.score import Score, rows_told, trace
 from ..evaluate.texts import Failed
+from ..evaluate.wording import cut_text, percent, points, probability
 from ..normalizers import Normalizer
 from ..probability import is_probability
 from ..source import is_missing
@@ -89,6 +91,7 @@ class Browser(Widget):
         sound_of: Callable[[int], Sound] | None = None,
         query: Query | None = None,
         audio: Hashable | None = None,
+        further: int = 0,
     ) -> None:
         self.table = table
         self.frame = frame
@@ -113,7 +116,8 @@ class Browser(Widget):
                 for sort in table.sorts
             ],
             "wrong": [[list(choice), _WRONG[choice[0]].format(*choice[1:])] for choice in table.choices],
-            "told": rows_told(texts, table.names),
+            "told": rows_told(texts, table.names)
+            + (f"; {further:,} more columns with few values are filters if by= names them" if further else ""),
             "trace": trace(texts, table.dialect),
         }
         clips = Clips(sound_of or _no_sound)
@@ -220,11 +224,15 @@ class Browser(Widget):
                 "pages": pages,
                 "selected": len(self._selected),
                 "totals": [
-                    {"rate": _finite(counts.wer), "errors": counts.errors, "words": counts.reference_length}
+                    {"told": percent(counts.wer), "errors": counts.errors, "words": counts.reference_length}
                     for counts in (found.totals[name] for name in table.names)
                 ],
                 "slices": [
-                    [name, [[value, count] for value, count in values.items()][:LISTED]]
+                    [
+                        name,
+                        [[value, count] for value, count in values.items()][:LISTED],
+                        max(0, len(values) - LISTED),
+                    ]
                     for name, values in found.slices.items()
                 ],
                 "wrong": list(found.wrong.values()),
@@ -234,9 +242,9 @@ class Browser(Widget):
     def answer_errors(self, message: Mapping[str, Any], buffers: Any = ()) -> Reply:
         """The most frequent errors of what a query finds."""
         query = Query.from_json(message.get("query") or {})
-        errors = self.table.frequent(query, LISTED, kind=message.get("kind"), system=message.get("system"))
-        told = [[error.kind, error.said, error.heard, count] for error, count in errors]
-        return Reply({"errors": told})
+        errors = self.table.frequent(query, None, kind=message.get("kind"), system=message.get("system"))
+        told = [[error.kind, error.said, error.heard, count] for error, count in errors[:LISTED]]
+        return Reply({"errors": told, "left_out": max(0, len(errors) - LISTED)})
 
     def answer_row(self, message: Mapping[str, Any], buffers: Any = ()) -> Reply:
         """One row with nothing left out: its whole alignment, its texts as they were written, its columns."""
@@ -270,19 +278,25 @@ class Browser(Widget):
     def _told(self, rows: Sequence[int], limit: int | None = EDITS) -> list[dict[str, Any]]:
         """Rows as the page draws them."""
         table = self.table
-        alignments = table.alignments(rows)
+        edits = table.marks(rows)
+        apart = None
+        if len(table.names) > 1:
+            apart = table.value(("difference", *table.names) if len(table.names) == 2 else ("spread",))
         told = []
         for row in rows:
             cells = [
                 {
                     "rate": _finite(table.rates[name][row]),
+                    "told": percent(float(table.rates[name][row])),
                     "errors": _finite(table.errors[name][row]),
-                    "confidence": _finite(table.confidences[name][row]) if name in table.confidences else None,
+                    "confidence": probability(float(table.confidences[name][row]))
+                    if name in table.confidences
+                    else None,
                     "failed": not bool(table.has_text[name][row]),
                 }
                 for name in table.names
             ]
-            own = {name: found[row] for name, found in alignments.items() if row in found}
+            own = {name: found[row] for name, found in edits.items() if row in found}
             told.append(
                 {
                     "id": row,
@@ -290,6 +304,7 @@ class Browser(Widget):
                     "words": _finite(table.words[row]),
                     "duration": None if table.durations is None else _finite(table.durations[row]),
                     "cells": cells,
+                    "apart": None if apart is None else _points(float(apart[row])),
                     "selected": row in self._selected,
                     "about": [[name, shortened(_shown(table.columns[name][row]), 60)] for name in table.slices],
                     "language": table.language(row),
@@ -313,7 +328,7 @@ class Browser(Widget):
         with self.lock:
             found = table.find(self.query)
             rows = found.rows[:FALLBACK].tolist()
-            alignments = table.alignments(rows)
+            edits = table.marks(rows)
         rates = [
             [named(name), percent(counts.wer), f"{counts.errors:,}", f"{counts.reference_length:,}"]
             for name, counts in found.totals.items()
@@ -322,7 +337,7 @@ class Browser(Widget):
             element("p", element("strong", f"{len(found.rows):,} of {len(table):,} rows")),
             views.table(["system", table.texts.rate, "errors", self.options["unit"]], rates, heads=True),
             views.legend(),
-            *(self._card(row, alignments) for row in rows),
+            *(self._card(row, edits) for row in rows),
         ]
         if len(found.rows) > len(rows):
             parts.append(element("p", f"{len(found.rows) - len(rows):,} more rows", class_="ak-note"))
@@ -332,18 +347,15 @@ class Browser(Widget):
         parts.append(element("p", self.options["told"], element("br"), self.options["trace"], class_="ak-note"))
         return element("div", *parts)
 
-    def _card(self, row: int, alignments: Mapping[str, Mapping[int, Alignment]]) -> Html:
+    def _card(self, row: int, edits: Mapping[str, Mapping[int, tuple[Alignment, list[Mark]]]]) -> Html:
         table = self.table
         lines: list[object] = [element("p", element("strong", "row ", named(table.labels[row], 80)))]
         for what, texts in [("reference", table.references), *table.hypotheses.items()]:
-            told = ""
-            if what in table.rates and row in alignments[what]:
-                told = f" · {percent(alignments[what][row].counts.wer)}"
+            own = edits[what].get(row) if what in edits else None
+            told = f" · {percent(own[0].counts.wer)}" if own is not None else ""
             lines.append(element("p", named(what), element("span", told), class_="ak-name"))
-            if what in alignments and row in alignments[what]:
-                line = views.aligned(
-                    alignments[what][row], unit=table.unit(row), language=table.language(row), limit=EDITS
-                )
+            if own is not None:
+                line = views.aligned(own[1], unit=table.unit(row), language=table.language(row), limit=EDITS)
             else:
                 text = _cut(texts[row]) or "(no text)"
                 line = element("p", text, class_="ak-line", dir=direction(text))
@@ -391,7 +403,7 @@ def browse(
     texts = frames.texts_of(frame, reference, hypotheses, language, normalizer, unit, "deletions")
     names = [str(name) for name in hypotheses]
     skip = [audio, reference, *hypotheses, start, end]
-    columns, slices = _columns(frame, by, skip, names)
+    columns, slices, further = _columns(frame, by, skip, names)
     table = Table(
         texts=replace(texts, failed_as=failed),
         counts=counted(texts, dialect),
@@ -411,7 +423,7 @@ def browse(
         failed_as=failed,
     )
     sound = None if audio is None else _sounds(frame, audio, start, end, channel)
-    return Browser(table, frame, sound_of=sound, audio=audio)
+    return Browser(table, frame, sound_of=sound, audio=audio, further=further)
 
 
 def browse_scores(
@@ -432,7 +444,7 @@ def browse_scores(
     Args:
         scores: of the systems, on the same rows.
         frame: what was scored, for its columns, its texts as they were written and its sound; without it there are
-            the rows that were scored, and their normalised texts.
+            the rows that were scored, and their texts.
         audio: its column with the audio.
         reference: its column with what was said.
         paths: the audio of each scored row, in place of a column.
@@ -446,11 +458,12 @@ def browse_scores(
 
     texts = scores[0].texts
     names = [score.name for score in scores]
-    hypotheses: dict[str, Sequence[Any]] = {score.name: score.texts.hypotheses[score.name] for score in scores}
-    references: Sequence[Any] = texts.references
+    hypotheses: dict[str, Sequence[Any]] = {score.name: score.texts.written_hypotheses(score.name) for score in scores}
+    references: Sequence[Any] = texts.written_references
     rows = texts.rows
     columns: dict[str, list[Any]] = {}
     slices: list[str] = []
+    further = 0
     durations: Any = None
     if frame is None:
         if audio is not None or reference is not None or by is not None:
@@ -463,7 +476,7 @@ def browse_scores(
     else:
         if len(frame) != texts.total or [frame.index[row] for row in rows] != list(texts.labels):
             raise OptionError(f"this frame of {len(frame):,} rows is not the one that was scored")
-        columns, slices = _columns(frame, by, [audio, reference, *names, start, end], names)
+        columns, slices, further = _columns(frame, by, [audio, reference, *names, start, end], names)
         whole = {name: column_of(frame, name) for name in names if name in frame.columns}
         hypotheses = {name: whole.get(name, _over(hypotheses[name], rows, len(frame))) for name in names}
         references = _over(references, rows, len(frame)) if reference is None else column_of(frame, reference)
@@ -491,17 +504,17 @@ def browse_scores(
         failed_as=texts.failed_as,
     )
     sound = None if audio is None else _sounds(frame, audio, start, end, channel)
-    return Browser(table, frame, sound_of=sound, audio=audio)
+    return Browser(table, frame, sound_of=sound, audio=audio, further=further)
 
 
-def _stacks(own: Mapping[str, Alignment], limit: int | None) -> list[dict[str, Any]]:
+def _stacks(own: Mapping[str, tuple[Alignment, list[Mark]]], limit: int | None) -> list[dict[str, Any]]:
     """Systems under each other; with alternatives in the reference, each choice of them has its own stack."""
-    groups: dict[tuple[str, ...], dict[str, Alignment]] = {}
-    for name, aligned in own.items():
-        groups.setdefault(aligned.reference, {})[name] = aligned
+    groups: dict[tuple[str, ...], dict[str, list[Mark]]] = {}
+    for name, (aligned, edits) in own.items():
+        groups.setdefault(aligned.reference, {})[name] = edits
     told = []
-    for group in groups.values():
-        columns = stacked(list(group.values()))
+    for reference, group in groups.items():
+        columns = stacked(list(group.values()), len(reference))
         kept = views.kept_edits(["C" if column.is_right else "S" for column in columns], limit)
         shown: list[Any] = []
         for column, is_kept in zip(columns, kept, strict=True):
@@ -520,8 +533,8 @@ def _stacks(own: Mapping[str, Alignment], limit: int | None) -> list[dict[str, A
 
 def _columns(
     frame: pd.DataFrame, by: Any, skip: Sequence[Hashable | None], names: Sequence[str]
-) -> tuple[dict[str, list[Any]], list[str]]:
-    """Further columns by name, and which of them are filters."""
+) -> tuple[dict[str, list[Any]], list[str], int]:
+    """Further columns by name, which of them are filters, and how many more could be."""
     from pandas.api.types import is_scalar
 
     asked = [] if by is None else [by] if isinstance(by, str) or not isinstance(by, Sequence) else list(by)
@@ -535,14 +548,14 @@ def _columns(
         if all(is_scalar(cell) for cell in cells):
             columns[told] = cells
     if by is not None:
-        return columns, [str(name) for name in asked]
+        return columns, [str(name) for name in asked], 0
     slices = []
     for told, cells in columns.items():
         values = {str(cell) for cell in cells if not is_missing(cell)}
         is_fraction = any(isinstance(cell, float) and cell != int(cell) for cell in cells if _is_number(cell))
         if 2 <= len(values) <= VALUES and not is_fraction and len(values) < max(3, len(cells)):
             slices.append(told)
-    return columns, slices[:OFFERED]
+    return columns, slices[:OFFERED], max(0, len(slices) - OFFERED)
 
 
 def _is_number(cell: Any) -> bool:
@@ -616,5 +629,8 @@ def _shown(cell: Any) -> str:
 
 
 def _cut(text: Any) -> str:
-    told = "" if is_missing(text) else str(text)
-    return told if len(told) <= LETTERS else told[:LETTERS] + " …"
+    return "" if is_missing(text) else cut_text(str(text), LETTERS)
+
+
+def _points(share: float) -> str:
+    return points(share).replace("-", MINUS) if math.isfinite(share) else points(share)

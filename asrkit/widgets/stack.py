@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..evaluate.alignment import Alignment
+from ..evaluate.marks import Mark
 
 __all__ = ["Column", "stacked"]
 
@@ -16,13 +16,11 @@ class Column:
 
     Args:
         said: None where the reference has no word.
-        heard: kind and word, one a system; the kind is "" where a system has nothing to do with this column.
-        left_out: instead of all that: so many columns were left out here.
+        heard: kind and word of each system; the kind is "" where a system has no counted word in this column.
     """
 
     said: str | None
     heard: tuple[tuple[str, str | None], ...]
-    left_out: int = 0
 
     @property
     def is_right(self) -> bool:
@@ -30,35 +28,47 @@ class Column:
         return all(kind in ("C", "") for kind, _ in self.heard)
 
 
-def stacked(alignments: Sequence[Alignment]) -> list[Column]:
+def stacked(systems: Sequence[Sequence[Mark]], length: int) -> list[Column]:
     """Systems under each other, in columns by the words of the reference they share.
 
+    Args:
+        systems: the edits of each against the same reference.
+        length: tokens of the reference.
+
     >>> from asrkit.evaluate import align
-    >>> for column in stacked([align("the ship", "a ship"), align("the ship", "the big sheep")]):
+    >>> from asrkit.evaluate.marks import marks
+    >>> systems = [marks(align("the ship", heard)) for heard in ("a ship", "the big sheep")]
+    >>> for column in stacked(systems, 2):
     ...     print(column.said, column.heard)
     the (('S', 'a'), ('C', 'the'))
     None (('', None), ('I', 'big'))
     ship (('C', 'ship'), ('S', 'sheep'))
     """
-    reference = alignments[0].reference
-    length = len(reference)
-    at: list[list[tuple[str, str | None]]] = [[("", None)] * len(alignments) for _ in range(length)]
-    between: list[list[list[tuple[str, str | None]]]] = [[[] for _ in alignments] for _ in range(length + 1)]
-    for system, aligned in enumerate(alignments):
+    at: list[list[tuple[str, str | None]]] = [[("", None)] * len(systems) for _ in range(length)]
+    said: list[str | None] = [None] * length
+    between: list[list[list[Mark]]] = [[[] for _ in systems] for _ in range(length + 1)]
+    for number, row in enumerate(systems):
         passed = 0
-        for kind, said, heard in aligned.ops:
-            word = None if heard is None else aligned.hypothesis[heard]
-            if said is None:
-                between[passed][system].append((kind, word))
+        for mark in row:
+            if mark.at is None:
+                between[passed][number].append(mark)
             else:
-                at[said][system] = (kind, word)
-                passed = said + 1
-    columns = []
+                at[mark.at][number] = (mark.kind, mark.heard)
+                said[mark.at] = said[mark.at] or mark.said  # a token without a word of its own is shown on an error
+                passed = mark.at + 1
+    columns: list[Column] = []
     for place in range(length + 1):
-        inserted = between[place]
-        for depth in range(max(map(len, inserted))):
-            inner = tuple(own[depth] if depth < len(own) else ("", None) for own in inserted)
-            columns.append(Column(None, inner))
-        if place < length:
-            columns.append(Column(reference[place], tuple(at[place])))
+        columns += _between(between[place])
+        if place < length and (said[place] or any(kind != "C" or heard for kind, heard in at[place])):
+            columns.append(Column(said[place] or "", tuple(at[place])))
     return columns
+
+
+def _between(systems: Sequence[Sequence[Mark]]) -> Iterator[Column]:
+    """What stands between two words of the reference: first words of it that nobody counts, then what was inserted."""
+    uncounted = max(([mark.said for mark in row if mark.said is not None] for row in systems), key=len, default=[])
+    heard = [[(mark.kind, mark.heard) for mark in row if mark.heard is not None] for row in systems]
+    for word in uncounted:
+        yield Column(word, tuple(("", None) for _ in systems))
+    for depth in range(max(map(len, heard), default=0)):
+        yield Column(None, tuple(row[depth] if depth < len(row) else ("", None) for row in heard))

@@ -21,6 +21,7 @@ from ..errors import OptionError
 from ..evaluate.alignment import Alignment, align_all
 from ..evaluate.counts import ErrorCounts, UtteranceCounts, count_errors
 from ..evaluate.dialects import Dialect
+from ..evaluate.marks import Mark, row_marks
 from ..evaluate.texts import Texts
 from ..source import is_missing
 from .folding import folded
@@ -292,7 +293,7 @@ class Table:
         choices += [("wrong", name) for name in names]
         if len(names) > 1:
             choices += [("only", name) for name in names]
-            choices += [("more", one, two) for one in names for two in names if one != two and len(names) <= 4]
+            choices += [("more", one, two) for one in names for two in names if one != two]
         choices += [("failed", name) for name in names if not self.has_text[name].all()]
         if not self.is_referenced.all():
             choices.append(("unscored",))
@@ -325,7 +326,8 @@ class Table:
     def _value(self, sort: tuple[str, ...]) -> Values:
         if sort not in self.sorts and not (sort[0] == "difference" and len(set(sort[1:])) == 2):
             told = ", ".join(repr(one) for one in self.sorts[:6])
-            raise OptionError(f"rows cannot be sorted by {sort!r}; they can by {told} and {len(self.sorts) - 6:,} more")
+            more = f" and {len(self.sorts) - 6:,} more" if len(self.sorts) > 6 else ""
+            raise OptionError(f"rows cannot be sorted by {sort!r}; they can by {told}{more}")
         kind, *names = sort
         if kind in ("wer", "errors", "confidence"):
             return {"wer": self.rates, "errors": self.errors, "confidence": self.confidences}[kind][names[0]]
@@ -489,7 +491,7 @@ class Table:
         return alike
 
     def frequent(
-        self, query: Query, top: int = 100, *, kind: Kind | None = None, system: str | None = None
+        self, query: Query, top: int | None = 100, *, kind: Kind | None = None, system: str | None = None
     ) -> list[tuple[ErrorFilter, int]]:
         """The errors that most rows have, and how many: of the rows that a query finds, its own error set aside."""
         flags = self._all_but(self._parts(replace(query, error=None)), "error")
@@ -576,6 +578,16 @@ class Table:
             pairs = align_all(texts.reference_tokens(rows=places), texts.hypothesis_tokens(rows=places), self.dialect)
             found[name] = dict(zip(own, pairs, strict=True))
         return found
+
+    def marks(self, rows: Sequence[int]) -> dict[str, dict[int, tuple[Alignment, list[Mark]]]]:
+        """Of a few rows: system -> row -> alignment and its edits, in the words as they were written."""
+        return {
+            name: {
+                row: (found, row_marks(self.texts.systems[name], int(self._place[row]), found))
+                for row, found in own.items()
+            }
+            for name, own in self.alignments(rows).items()
+        }
 
     def unit(self, row: int) -> str:
         """What is counted in a row."""

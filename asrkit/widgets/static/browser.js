@@ -17,8 +17,6 @@ async function render({ model, el }) {
   let cursor = 0;
   let turn = 0; // an answer to an earlier question is not shown
   const same = (one, two) => JSON.stringify(one) === JSON.stringify(two);
-  const percent = (value) => (value == null ? "–" : `${(100 * value).toFixed(1)}%`);
-  const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`;
   const count = (value) => value.toLocaleString("en");
 
   // -- what is asked
@@ -78,6 +76,7 @@ async function render({ model, el }) {
           errorChanged();
         } } },
       h("bdi", {}, code === "I" ? `+ ${two}` : code === "D" ? `− ${one}` : `${one} → ${two}`), ` ${count(number)}`)));
+      if (content.left_out) listed.append(h("span", { class: "ak-note" }, `${count(content.left_out)} more different errors`));
       if (!content.errors.length) listed.replaceChildren(h("span", { class: "ak-note" }, "none"));
     } catch (error) {
       status.say(error.message, "bad");
@@ -123,7 +122,7 @@ async function render({ model, el }) {
     const strength = told.rate == null ? 0 : Math.min(1, told.rate);
     return h("td", { class: "ak-number ak-rate", title: told.errors == null ? null : `${told.errors} errors`,
       style: strength ? { background: `color-mix(in srgb, var(--ak-bad) ${Math.round(8 + 42 * strength)}%, transparent)` } : {} },
-    told.rate == null && told.errors != null ? `${told.errors} err.` : percent(told.rate));
+    told.rate == null && told.errors != null ? `${told.errors} err.` : told.told);
   };
   const stack = (told, { language, letters }) => {
     const word = (text) => (text && !text.trim() ? "␣" : text ?? "");
@@ -155,10 +154,6 @@ async function render({ model, el }) {
   const draw = (told, place) => {
     const chosen = h("input", { type: "checkbox", checked: told.selected, disabled: !isLive, "aria-label": `select row ${told.label}`,
       on: { change: () => mark(place, chosen.checked) } });
-    const [one, two] = [told.cells[0].rate, told.cells[1]?.rate];
-    const rates = told.cells.map((own) => own.rate).filter((value) => value != null);
-    const apart = names.length === 2 ? (one == null || two == null ? null : one - two)
-      : rates.length === names.length ? Math.max(...rates) - Math.min(...rates) : null;
     const texts = h("div", { class: "ak-texts" }, ...textsOf(told).filter(Boolean));
     const playing = options.audio ? button("▶", "play this row (Space)", () => { go(place); listen(place); },
       { "aria-label": `play row ${told.label}`, class: "ak-button ak-play" }) : null;
@@ -167,8 +162,8 @@ async function render({ model, el }) {
     } },
     h("tr", {}, h("td", { class: "ak-tools" }, h("span", {}, chosen, playing)),
       h("th", { scope: "row", dir: "auto" }, told.label), ...told.cells.map(cell),
-      hasDifference ? h("td", { class: "ak-number" }, apart == null ? "–" : points(apart)) : null,
-      ...told.cells.map((own, at) => (options.confidence[at] ? h("td", { class: "ak-number" }, percent(own.confidence)) : null)),
+      hasDifference ? h("td", { class: "ak-number" }, told.apart ?? "–") : null,
+      ...told.cells.map((own, at) => (options.confidence[at] ? h("td", { class: "ak-number" }, own.confidence ?? "–") : null)),
       options.duration ? h("td", { class: "ak-number" }, told.duration == null ? "–" : told.duration.toFixed(1)) : null,
       h("td", { class: "ak-number" }, told.words ?? "–")),
     h("tr", {}, h("td", { colspan: width }, texts)));
@@ -205,7 +200,7 @@ async function render({ model, el }) {
     [before.disabled, after.disabled] = [!isLive || page === 0, !isLive || page + 1 >= shown.pages];
     selected(shown.selected);
     shown.totals.forEach((own, place) => {
-      totals[place].textContent = percent(own.rate);
+      totals[place].textContent = own.told;
       totals[place].title = `${count(own.errors)} errors in ${count(own.words)} ${options.unit}`;
     });
     for (const [th, sort] of heads) {
@@ -216,9 +211,13 @@ async function render({ model, el }) {
     turning.textContent = query.descending ? "↓" : "↑";
     fill(wrong, [["", "all rows"], ...options.wrong.map(([key, text], place) => [JSON.stringify(key), `${text} (${count(shown.wrong[place])})`])],
       query.wrong ? JSON.stringify(query.wrong) : "");
-    shown.slices.forEach(([name, values], place) => fill(slices[place],
-      [["", `${name}: all`], ...values.map(([value, number]) => [`=${value}`, `${value} (${count(number)})`])],
-      query.where[name] ? `=${query.where[name][0]}` : ""));
+    shown.slices.forEach(([name, values, more], place) => {
+      const chosen = query.where[name]?.[0];
+      const entries = values.map(([value, number]) => [`=${value}`, `${value} (${count(number)})`]);
+      if (chosen !== undefined && !values.some(([value]) => value === chosen)) entries.push([`=${chosen}`, chosen]);
+      fill(slices[place], [["", `${name}: all${more ? ` (${count(more)} more values are not listed)` : ""}`], ...entries],
+        chosen === undefined ? "" : `=${chosen}`);
+    });
     if (document.activeElement !== search && !search.contains(el.getRootNode().activeElement)) search.value = query.search;
     within.value = query.within ?? "";
     if (rows.length) status.say("ready");

@@ -666,7 +666,7 @@ function diff({ marks, unit, language, cut = 0 }, { reference = "said", hypothes
     const same = kind === "C" && said === heard;
     const above = h("bdi", { class: "ak-said" }, shown(said) ?? "");
     const below = h("bdi", { class: "ak-heard", "aria-hidden": same ? "true" : undefined }, shown(heard) ?? "");
-    if (kind === "C") return h("span", { class: "ak-pair" }, above, below, h("span", { class: "ak-sign" }));
+    if (kind === "C" || !kind) return h("span", { class: "ak-pair" }, above, below, h("span", { class: "ak-sign" }));
     return h("span", { class: `ak-pair ak-${kind}`, role: "img", "aria-label": TOLD[kind](said, heard) },
       above, below, h("span", { class: "ak-sign", "aria-hidden": "true" }, SIGNS[kind]));
   });
