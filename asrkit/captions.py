@@ -33,6 +33,9 @@ LONGEST_NAME = 16  # letters of a speaker's name
 SENTENCE_ENDS = tuple(".?!…\u3002\uff1f\uff01\u0964\u061f\u06d4")
 CLAUSE_ENDS = tuple(",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b")
 CLOSING = "\"'\u201d\u2019\u00bb)]}\u300d\u300f\uff09"  # may follow the mark that ends a sentence
+TITLES = frozenset(
+    {"Mr.", "Mrs.", "Ms.", "Dr.", "St.", "Prof.", "Messrs.", "Sr.", "Jr.", "Mme.", "Col.", "Gen.", "Lt."}
+)
 
 # What speaks against a caption. One more caption costs 1; the others are weighed against that.
 ORPHAN = 4.0  # a word parted from the rest of its sentence
@@ -106,7 +109,8 @@ def captions_of(segments: Sequence[Segment]) -> list[Caption]:
 
     Words without times of their own share those of their segment by their letters.
     """
-    pieces = [piece for segment in segments for piece in _pieces_of(segment)]
+    is_punctuated = any(_mark(word) == "sentence" for segment in segments for word in segment.text.split())
+    pieces = [piece for segment in segments for piece in _pieces_of(segment, is_punctuated)]
     voices: dict[tuple[int | None, str | None], list[_Piece]] = {}
     for piece in pieces:
         voices.setdefault((piece.channel, piece.speaker), []).append(piece)
@@ -139,7 +143,7 @@ class _Piece:
 # -- segments -> pieces ------------------------------------------------------------------------------------------
 
 
-def _pieces_of(segment: Segment) -> list[_Piece]:
+def _pieces_of(segment: Segment, is_punctuated: bool) -> list[_Piece]:
     pieces: list[_Piece] = []
     for word in segment.words:
         voice = _voice_of(word, segment)
@@ -153,8 +157,9 @@ def _pieces_of(segment: Segment) -> list[_Piece]:
         for number, (text, start, end) in enumerate(_shares(parts, segment.start, segment.end)):
             has_blank = text[0].isspace() if number else None
             pieces.append(_Piece(text.strip(), start, end, has_blank, *voice))
-        if pieces:  # where its words begin is a guess: it shares no caption if it can be read by itself
-            pieces[-1].ends_run = segment.end - segment.start >= SHORTEST
+        if pieces:  # where its words begin is a guess: a whole sentence that can be read by itself shares no caption
+            is_whole = _mark(pieces[-1].text) == "sentence" or not is_punctuated
+            pieces[-1].ends_run = is_whole and segment.end - segment.start >= SHORTEST
     pieces = _glued(pieces)
     if pieces:
         pieces[-1].ends_segment = True
@@ -400,6 +405,8 @@ class _Measured:
 def _mark(text: str) -> str:
     """Whether a piece ends a sentence or a clause."""
     bare = text.rstrip(CLOSING)
+    if bare.lstrip("(\"'\u201c\u2018") in TITLES or (len(bare) == 2 and bare[0].isupper() and bare[1] == "."):
+        return ""
     return "sentence" if bare.endswith(SENTENCE_ENDS) else "clause" if bare.endswith(CLAUSE_ENDS) else ""
 
 

@@ -295,3 +295,25 @@ class TestVoices:
 
         assert transcript.to_srt() == "1\n00:00:00,000 --> 00:00:01,000\nYes.\n"
         assert "<v" not in transcript.to_vtt()
+
+
+def test_a_title_does_not_end_a_sentence():
+    text = "He had asked Mrs. Morland about it and then J. Smith answered in her place with a laugh."
+    words = tuple(Word(word, 0.3 * at, 0.3 * at + 0.3) for at, word in enumerate(text.split()))
+
+    lines = [line for caption in captions_of([Segment(text, 0.0, words[-1].end, words)]) for line in caption.lines]
+
+    assert not any(line.endswith(("Mrs.", "J.")) for line in lines)
+
+
+def test_a_last_word_that_is_a_segment_by_itself_stays_with_its_sentence():
+    parts = [
+        ("Her father and her mother remark on her", 0.0, 3.0),
+        ("improvement.", 3.0, 3.6),
+        ("She smiled.", 3.6, 5.0),
+    ]
+
+    captions = captions_of([Segment(text, start, end) for text, start, end in parts])
+
+    assert " ".join(captions[0].lines) == "Her father and her mother remark on her improvement."
+    assert [caption.start for caption in captions] == [0.0, 3.6]
