@@ -316,4 +316,4 @@ def test_a_last_word_that_is_a_segment_by_itself_stays_with_its_sentence():
     captions = captions_of([Segment(text, start, end) for text, start, end in parts])
 
     assert " ".join(captions[0].lines) == "Her father and her mother remark on her improvement."
-    assert [caption.start for caption in captions] == [0.0, 3.6]
+    assert [caption.start for caption in captions] == [0.0, 5.5]
