@@ -122,7 +122,10 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=("txt", "csv", "parquet", "jsonl", *CAPTIONS), help="by --output's ending, else txt"
     )
     transcribe.add_argument(
-        "--output", "-o", type=Path, help="file to write, for srt and vtt a folder; else the terminal"
+        "--output",
+        "-o",
+        type=Path,
+        help="file to write, for srt and vtt of several recordings a folder; else the terminal",
     )
     transcribe.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     transcribe.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
@@ -161,7 +164,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
 
     table = _table(options)
-    wanted = options.format or (options.output.suffix.lstrip(".") if options.output else "txt")
+    wanted = options.format or (options.output.suffix.lstrip(".").lower() if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
         raise OptionError(f"{options.output}: no format goes by this ending; name one with --format")
     if wanted == "parquet" and not options.output:
@@ -174,6 +177,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     if options.journal and options.no_journal:
         raise OptionError("expected --journal PATH or --no-journal, not both")
     _refuse_overwriting(options, wanted)
+    files = _caption_files(table, options, wanted)
     is_remote = options.model.startswith("@cf/")
     backend = from_model(
         options.model,
@@ -193,7 +197,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     if wanted in ("csv", "parquet"):
         return _write_table(table, rows, options, wanted)
     if wanted in CAPTIONS:
-        return _write_captions(table[options.audio], rows, options, wanted)
+        return _write_captions(table[options.audio], rows, files, wanted)
     if options.output:
         with options.output.open("w", encoding="utf-8") as file:
             return _write_lines(table[options.audio], rows, file, wanted)
@@ -327,27 +331,39 @@ def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], 
     return 1 if failed else 0
 
 
-def _write_captions(cells: pd.Series[Any], rows: Iterator[Outcome], options: argparse.Namespace, wanted: str) -> int:
-    from .source import describe
+def _caption_files(table: pd.DataFrame, options: argparse.Namespace, wanted: str) -> list[Path | None]:
+    """The file of each row's captions, found before any work; none where they go to the terminal."""
+    from .outputs import caption_files, check_new
+
+    if wanted not in CAPTIONS or not options.output:
+        return [None] * len(table)
+    by_row = options.language is not None and options.language in table.columns
+    files = caption_files(
+        options.output,
+        wanted,
+        table[options.audio].tolist(),
+        languages=table[options.language].tolist() if by_row else None,
+        inputs=[name for name in options.inputs if "://" not in name],
+    )
+    if not options.overwrite:
+        check_new(files)
+    return files
+
+
+def _write_captions(cells: pd.Series[Any], rows: Iterator[Outcome], files: Sequence[Path | None], wanted: str) -> int:
     from .transcript import Transcript
 
     failed = 0
-    if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
-    for cell, row in zip(cells, rows, strict=True):
+    for cell, row, file in zip(cells, rows, files, strict=True):
         failed += _report(cell, row)
         if not isinstance(row, Transcript):
             continue
         text = row.to_srt() if wanted == "srt" else row.to_vtt()
-        if not options.output:
+        if file is None:
             print(text)
             continue
-        target = options.output / f"{Path(describe(cell)).stem}.{wanted}"
-        if target.exists() and not options.overwrite:
-            print(f"asrkit: {printable(target)} is there already; pass --overwrite to replace it", file=sys.stderr)
-            failed += 1
-            continue
-        target.write_text(text, encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     return 1 if failed else 0
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from . import captions
 from .probability import check_probability, from_logprob
+from .spacing import spaced
 
 __all__ = ["Segment", "Transcript", "Word", "join", "spaced", "total"]
 
-CAPTION_SECONDS = 6.0  # a caption shown longer than this is hard to follow
-CAPTION_LETTERS = 84  # two lines of 42, what broadcasters allow
-SHORTEST_CAPTION = 0.001  # seconds; WebVTT allows none that ends where it begins
-CAPTION_PAUSE = 1.0  # seconds without a word after which a caption ends
-# Scripts written without blanks: Thai, Lao, Myanmar, Khmer; Chinese and Japanese with their punctuation.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fallback")
 
 
@@ -142,26 +137,17 @@ class Transcript:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def to_srt(self) -> str:
-        """Captions as SubRip, one block each."""
-        return "\n".join(
-            f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
-            for number, (start, end, text) in enumerate(self.captions(), 1)
-        )
+        """Captions as SubRip, one block each; where voices are known, a new one is named before its text."""
+        return captions.srt(captions.captions_of(self.segments))
 
     def to_vtt(self) -> str:
-        """Captions as WebVTT (https://www.w3.org/TR/webvtt1/)."""
-        cues = (
-            f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_escape(text)}\n" for start, end, text in self.captions()
-        )
-        return "\n".join(["WEBVTT\n", *cues])
+        """Captions as WebVTT (https://www.w3.org/TR/webvtt1/), with the voices that are known as ``<v Speaker 0>``."""
+        return captions.vtt(captions.captions_of(self.segments))
 
     def captions(self) -> Iterator[tuple[float, float, str]]:
-        """Start, end and text of captions that can be read in time: from words if they have times, else segments."""
-        for segment in self.segments:
-            own = _captions_of(segment.words) if segment.words else [(segment.start, segment.end, segment.text)]
-            for start, end, text in own:
-                if text := " ".join(text.split()):  # an empty line would end the caption
-                    yield start, max(end, start + SHORTEST_CAPTION), text
+        """Start, end and text of captions that can be read in time, their lines parted by a line break."""
+        for caption in captions.captions_of(self.segments):
+            yield caption.start, caption.end, caption.text
 
 
 def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) -> Transcript:
@@ -253,39 +239,3 @@ def total(values: Iterable[float | None]) -> float | None:
 
 def _highest(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
-
-
-def _captions_of(words: Sequence[Word]) -> Iterator[tuple[float, float, str]]:
-    line: list[Word] = []
-    for word in words:
-        letters = sum(len(w.word) + 1 for w in line) + len(word.word)
-        if line and (
-            letters > CAPTION_LETTERS
-            or word.end - line[0].start > CAPTION_SECONDS
-            or word.start - line[-1].end > CAPTION_PAUSE
-        ):
-            yield line[0].start, line[-1].end, spaced(w.word for w in line)
-            line = []
-        line.append(word)
-    if line:
-        yield line[0].start, line[-1].end, spaced(w.word for w in line)
-
-
-def spaced(parts: Iterable[str]) -> str:
-    """Texts one after the other, with a blank between them where their scripts use blanks."""
-    text = ""
-    for following in parts:
-        blank = " " if text and following and not (_UNSPACED.match(text[-1]) and _UNSPACED.match(following)) else ""
-        text += blank + following
-    return text
-
-
-def _clock(seconds: float, mark: str) -> str:
-    milliseconds = round(seconds * 1000)
-    hours, rest = divmod(milliseconds, 3_600_000)
-    minutes, rest = divmod(rest, 60_000)
-    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{mark}{rest % 1000:03}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

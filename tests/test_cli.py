@@ -72,7 +72,7 @@ def test_captions_go_into_a_folder(clips, tmp_path):
     status = main(["transcribe", str(clips), "--model", TINY, "--format", "srt", "-o", str(target), "-q"])
 
     assert status == 0
-    assert sorted(path.name for path in target.iterdir()) == ["a.srt", "b.srt"]
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.srt")) == ["a.srt", "more/b.srt"]
     assert (target / "a.srt").read_text().startswith("1\n00:00:0")
 
 
