@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain
@@ -18,10 +18,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
 from .containers import ogg_faults, read_wav_header, sniff
 from .errors import AsrkitError, DecodeError, OptionError
 from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
+from .mixing import Mixer
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
+    from soundfile import SoundFile
 
 __all__ = ["SAMPLING_RATE", "Audio", "AudioInfo", "Encoded", "decode", "encode", "load", "probe", "stream"]
 
@@ -39,11 +42,9 @@ SAMPLING_RATE = 16_000  # Hz, what speech recognisers were trained on
 MAX_LOAD = 4 * 3600.0  # seconds held at once: 4 h of float32 at 16 kHz are 0.9 GB
 MAX_RAW_SAMPLES = 8 * 10**9  # before resampling: 23 h of 48 kHz stereo; more is a bomb
 MAX_VALUES_PER_SECOND = 4_000_000  # rate x channels; 64 channels of 48 kHz are 3.1 million
-MAX_PEAK = 1_000.0  # full scale is 1; a float file beyond this holds no sound
 WALL = (60.0, 0.05)  # seconds a file may take, and seconds more per second decoded
 FAR = 1e9  # seconds, 31 years: no sound goes on until then
 LEAST_RATE = 1_000  # Hz; below it nothing is speech, and the same samples become a thousand times as many
-CANCELLED = 0.1  # averaging that leaves less than this (20 dB) of the loudest channel has lost the sound
 MEDIA_TYPES = {
     "aac": "audio/aac",
     "aiff": "audio/aiff",
@@ -246,7 +247,7 @@ def probe(cell: object, *, isolate: bool | Workers = False, patience: float | No
     """
     source = locate(cell)
     if isinstance(source, ArraySource):
-        channels = _channels_first(source.samples)
+        channels = channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
@@ -365,32 +366,16 @@ def _stretch(start: float | None, end: float | None) -> tuple[float, float | Non
 # -- arrays -----------------------------------------------------------------------------------------------------
 
 
-def _channels_first(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Shape ``(channels, n_samples)``; of two axes the shorter is taken for the channels."""
-    if samples.ndim == 1:
-        return samples[None]
-    return samples if samples.shape[0] <= samples.shape[1] else samples.T
-
-
-def _full_scale(samples: np.ndarray[Any, Any]) -> Samples:
-    """Float32 in which full scale is 1."""
-    if samples.dtype.kind == "f":
-        return samples.astype(np.float32)
-    half = float(2 ** (8 * samples.dtype.itemsize - 1))
-    centre = half if samples.dtype.kind == "u" else 0.0
-    return ((samples - centre) / half).astype(np.float32)
-
-
 def _from_array(source: ArraySource, start: float, end: float | None, channel: int | None) -> Iterator[Audio]:
     rate = source.sampling_rate
     stop = None if end is None else round(end * rate)
-    samples = _channels_first(source.samples)[:, round(start * rate) : stop]
+    samples = channels_first(source.samples)[:, round(start * rate) : stop]
     if rate < LEAST_RATE and samples.shape[1] / rate > MAX_LOAD:
         raise DecodeError(f"{samples.shape[1]:,} samples at {rate} Hz are no recording", code="too-large")
     if not samples.size:
         raise DecodeError("no sound in it: 0 samples", code="empty")
-    mixer = _Mixer(channel)
-    mono = mixer.mix(_full_scale(samples))
+    mixer = Mixer(channel)
+    mono = mixer.mix(full_scale(source.samples).applied(samples), rate)
     if rate != SAMPLING_RATE:
         mono = _resample_whole(mono, rate)
     yield Audio(mono, warnings=tuple(mixer.warnings))
@@ -421,43 +406,6 @@ def _torch_resampler(rate: int) -> torch.nn.Module | None:
 
 
 # -- files ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Mixer:
-    """Many channels -> one. Averages, unless that would cancel the sound."""
-
-    channel: int | None
-    warnings: dict[str, None] = field(default_factory=dict)  # an ordered set
-    loudest: int | None = None
-
-    def mix(self, samples: Samples) -> Samples:
-        """Shape ``(channels, n)`` to ``(n,)``."""
-        count = len(samples)
-        if self.channel is not None:
-            if not -count <= self.channel < count:
-                raise DecodeError(
-                    f"there is no channel {self.channel}: the sound has {count} (counted from 0)", code="no-channel"
-                )
-            mono = samples[self.channel]
-        elif count == 1:
-            mono = samples[0]
-        else:
-            mono = samples.mean(axis=0, dtype=np.float32)
-            energies = np.einsum("cn,cn->c", samples, samples)
-            if float(mono @ mono) < CANCELLED**2 * float(energies.max()) and self.loudest is None:
-                self.loudest = int(energies.argmax())
-                self.warnings[
-                    f"cancelled: the {count} channels cancel each other when averaged; channel {self.loudest} was taken"
-                ] = None
-            if self.loudest is not None and self.loudest < count:
-                mono = samples[self.loudest]
-        if mono.size and not float(np.abs(mono).max()) < MAX_PEAK:  # also true for NaN
-            raise DecodeError(
-                f"samples that are no sound: NaN, infinite or beyond {MAX_PEAK:.0f} (full scale is 1)",
-                code="non-finite",
-            )
-        return np.ascontiguousarray(mono)
 
 
 class _Resampler:
@@ -501,7 +449,7 @@ class _Decoder:
     ) -> None:
         self.file, self.start, self.end = file, start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
-        self.mixer = _Mixer(channel)
+        self.mixer = Mixer(channel)
         self.format = sniff(file)
         self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
@@ -527,7 +475,7 @@ class _Decoder:
                     self.warn(f"rate-changed: from {resampler.rate} to {rate} Hz within the file")
                     yield from resampler.finish()
                 resampler = _Resampler(rate)
-            yield from resampler.push(self.mixer.mix(samples))
+            yield from resampler.push(self.mixer.mix(samples, rate))
         if resampler is not None:
             yield from resampler.finish()
         self._compare_with_headers()
@@ -602,9 +550,26 @@ class _Decoder:
             self._check_declared(self.declared, sound.samplerate, sound.channels)
             sound.seek(min(int(self.start * sound.samplerate), sound.frames))
             at = sound.tell() / sound.samplerate
+            scale = self._scale_of_floats(sound)
             while len(samples := sound.read(CHUNK // sound.channels, dtype="float32", always_2d=True)):
-                yield np.ascontiguousarray(samples.T), sound.samplerate, at
+                yield np.ascontiguousarray(scale.applied(samples.T)), sound.samplerate, at
                 at += len(samples) / sound.samplerate
+
+    def _scale_of_floats(self, sound: SoundFile) -> FullScale:
+        """What full scale is: some programs write 16-bit samples as floats. All of the file is looked at."""
+        if sound.subtype not in ("FLOAT", "DOUBLE"):
+            return FullScale(0.0, 1.0)
+        here, peak = sound.tell(), 0.0
+        sound.seek(0)
+        while len(samples := sound.read(CHUNK // sound.channels, dtype="float32", always_2d=True)):
+            self._check_time()
+            self.tell(0.0)
+            loudest = float(np.abs(samples).max())
+            if not np.isfinite(loudest):
+                break  # said where the samples are mixed
+            peak = max(peak, loudest if loudest <= OVER else peak_of(samples))
+        sound.seek(here)
+        return FullScale(0.0, 1.0) if peak <= OVER else by_peak(peak, np.dtype(np.float32))
 
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
@@ -669,7 +634,8 @@ class _Decoder:
                     at = told if sought and told is not None else 0.0
                 elif self.format == "flac" and told is not None and told > at + 0.001:
                     self.damaged += 1
-                samples = _full_scale(frame_samples(frame))
+                samples = frame_samples(frame)
+                samples = FullScale.of_type(samples.dtype).applied(samples)
                 yield samples, frame.sample_rate, at
                 at += samples.shape[1] / frame.sample_rate
 

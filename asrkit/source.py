@@ -160,6 +160,8 @@ def locate(cell: object, *, allow_private_urls: bool = False) -> Source:
         case bytes() | bytearray() | memoryview():
             return ByteSource(bytes(cell))
         case (samples, rate) if isinstance(cell, tuple):
+            if isinstance(samples, int | float | np.number) and not isinstance(rate, int | float | np.number | str):
+                samples, rate = rate, samples  # as scipy.io.wavfile and gradio give them
             return _from_array(samples, rate, cell)
         case Mapping():
             return _from_mapping(cell, allow_private_urls)
@@ -233,19 +235,29 @@ def _from_mapping(cell: Mapping[Any, Any], allow_private_urls: bool) -> Source:
 
 
 def _from_array(samples: Any, rate: Any, cell: object) -> ArraySource:
-    if hasattr(samples, "detach"):
-        samples = samples.detach().cpu()
-        samples = samples.float().numpy() if samples.is_floating_point() else samples.numpy()
     try:
-        array = np.asarray(samples)
+        array = _numbers(samples)
         hertz = int(rate)
         if hertz != rate:
             raise ValueError(rate)
     except (TypeError, ValueError, OverflowError) as error:
-        raise _bad_cell(cell, f"samples of type {type(samples).__name__} at the rate {rate!r}") from error
+        raise _bad_cell(cell, f"samples of type {type(samples).__name__} at the rate {rate!r:.80}") from error
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2) or not 1 <= hertz <= 1_000_000:
         raise _bad_cell(cell, f"samples of type {array.dtype}, shape {array.shape}, at {hertz} Hz")
     return ArraySource(array, hertz)
+
+
+def _numbers(samples: Any) -> np.ndarray[Any, Any]:
+    """An array of whatever holds samples: lists, tensors, columns."""
+    if hasattr(samples, "detach"):
+        samples = samples.detach().cpu()
+        return np.asarray(samples.float() if samples.is_floating_point() else samples)
+    if hasattr(samples, "as_py") and hasattr(samples, "values"):  # one cell of a column of lists in Arrow
+        samples = samples.values
+    array = np.asarray(samples)
+    if array.dtype.kind == "O" or (array.dtype.kind == "V" and array.dtype.names is None):  # Python's numbers, bfloat16
+        array = array.astype(np.float64)
+    return array
 
 
 def _as_bytes(data: Any, cell: object) -> bytes:

@@ -2,7 +2,8 @@
 
 The judge is Silero VAD (MIT; its weights are in the wheel of ``silero-vad``), a small network that gives the
 probability of speech every 32 ms. The wheel runs it frame by frame; here its convolutions see a whole stretch at
-once and only its LSTM walks from frame to frame, about fifteen times as fast.
+once and only its LSTM walks from frame to frame, about fifteen times as fast. It judges a copy in which everything is
+about equally loud (``asrkit.levels``), so that it finds the same speech at 0 and at -66 dB.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .audio import SAMPLING_RATE, Audio, Encoded, Samples
+from .levels import Leveller
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FIRST_WEIGHTS", "FRAME", "SpeechDetector", "Window", "weights_digest", "windows"]
+__all__ = ["FIRST_WEIGHTS", "FRAME", "SpeechDetector", "Window", "holds_speech", "weights_digest", "windows"]
 
 FRAME = 512  # samples, 32 ms: one probability each
 CONTEXT = 64  # samples of the frame before that the network sees again
@@ -128,6 +130,13 @@ def _network() -> Any:
     return run
 
 
+def holds_speech(samples: Samples, least: float = ONSET) -> bool:
+    """Whether any frame of a recording at 16 kHz is speech with at least this probability, however quiet it is."""
+    level = Leveller()
+    levelled = np.concatenate([level.push(samples), level.finish()])
+    return len(levelled) > 0 and float(SpeechDetector()(levelled).max()) >= least
+
+
 def windows(blocks: Iterable[Audio], longest: float = 30.0, *, gate: bool = True) -> Iterator[Window]:
     """Cut a recording at its pauses into windows a recogniser can take.
 
@@ -157,33 +166,33 @@ class _Cutter:
         self.longest = int(longest * FRAMES_PER_SECOND)
         self.limit = int(longest * SAMPLING_RATE)
         self.gate = gate
+        self.level = Leveller()
         self.detect = SpeechDetector()
         self.samples: Samples = np.empty(0, np.float32)
-        self.odd: Samples = np.empty(0, np.float32)  # less than a frame, heard with the next block
+        self.unscored: Samples = np.empty(0, np.float32)  # its level depends on what comes next
         self.scores: Samples = np.empty(0, np.float32)
         self.origin = 0  # frame at which `samples` begins
         self.warnings: tuple[str, ...] = ()
 
     def push(self, block: Audio) -> Iterator[Window]:
-        sound = np.concatenate([self.odd, block.samples])
-        whole = len(sound) // FRAME * FRAME
-        self.odd = sound[whole:]
-        self._hear(sound[:whole])
+        self.unscored = np.concatenate([self.unscored, block.samples])
+        self._score(self.level.push(block.samples))
         self.warnings = block.warnings
         while len(self.scores) > self.longest + 2 * LONGEST_PAUSE * FRAMES_PER_SECOND:
             yield from self._next(last=False)
 
     def finish(self) -> Iterator[Window]:
-        self._hear(self.odd)
+        self._score(self.level.finish())
         while len(self.scores):
             yield from self._next(last=True)
 
-    def _hear(self, sound: Samples) -> None:
-        if not len(sound):
+    def _score(self, levelled: Samples) -> None:
+        """Judge the levelled copy of the samples that come next."""
+        if not len(levelled):
             return
-        scores = self.detect(sound)
-        self.samples = np.concatenate([self.samples, sound])
-        self.scores = np.concatenate([self.scores, scores])
+        self.samples = np.concatenate([self.samples, self.unscored[: len(levelled)]])
+        self.unscored = self.unscored[len(levelled) :]
+        self.scores = np.concatenate([self.scores, self.detect(levelled)])
 
     def _next(self, last: bool) -> Iterator[Window]:
         """Take one window, or a stretch without speech, off the front."""

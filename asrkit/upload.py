@@ -12,12 +12,11 @@ from .audio import Audio, Encoded, encode, probe, stream
 from .errors import AsrkitError, DecodeError
 from .isolation import Workers
 from .source import ByteSource, FetchedSource, FileSource, Source, UrlSource
-from .speech import SpeechDetector, Window, windows
+from .speech import Window, holds_speech, windows
 
 __all__ = ["Upload", "uploads"]
 
 CHANGED = ("cancelled", "chained", "damaged", "rate-changed")  # others may not hear what asrkit made of these
-NO_SPEECH = 0.4  # no frame reaches it: nobody speaks
 MARGIN = 0.9  # of the length that should fit
 
 
@@ -78,7 +77,7 @@ def uploads(
             yield from _encoded(windows(chain(first, blocks), longest, gate=gate), upload.max_bytes)
             return
     whole = Audio(np.concatenate([block.samples for block in first]), warnings=first[-1].warnings)
-    if gate and SpeechDetector()(whole.samples).max() < NO_SPEECH:
+    if gate and not holds_speech(whole.samples):
         return
     original = None if data is None else _original(data, whole, upload, isolate)
     if original is not None:

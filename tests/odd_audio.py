@@ -514,7 +514,7 @@ def _enter_what_lost_data() -> None:
     file("one-side-silent.wav", lambda: wav(pcm16(tones(channels=2) * [1, 0]), channels=2), amplitude=AMPLITUDE / 2)
     file("anti-phase.wav", lambda: wav(pcm16(tones(channels=2) * [1, -1]), channels=2), warning="cancelled")
     one_of_64 = tones(channels=64) * np.eye(64)[7]
-    file("one-of-64.wav", lambda: wav(pcm16(one_of_64), channels=64, tag=EXTENSIBLE), warning="cancelled")
+    file("one-of-64.wav", lambda: wav(pcm16(one_of_64), channels=64, tag=EXTENSIBLE), amplitude=AMPLITUDE / 64)
     file("dc-offset.wav", lambda: float_wav(tones() + 0.4))
 
 

@@ -16,7 +16,7 @@ from ..speech import FIRST_WEIGHTS, weights_digest
 
 __all__ = ["RESULT_VERSION", "address_digest", "canonical", "digest_of", "part_key", "question", "row_key"]
 
-RESULT_VERSION = 1  # raised when asrkit itself decodes, cuts or joins so that the same model may give another text
+RESULT_VERSION = 2  # raised when asrkit itself decodes, cuts or joins so that the same model may give another text
 
 
 def canonical(value: Any) -> str:
