@@ -16,7 +16,7 @@ from .speech import SpeechDetector, Window, windows
 
 __all__ = ["Upload", "uploads"]
 
-CHANGED = ("cancelled", "chained", "damaged", "rate-changed")  # others may not hear what asrkit made of these
+CHANGED = ("cancelled", "chained", "damaged", "gaps", "rate-changed")  # others may not hear what asrkit made of these
 NO_SPEECH = 0.4  # no frame reaches it: nobody speaks
 MARGIN = 0.9  # of the length that should fit
 
