@@ -14,13 +14,15 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
+from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
 from .containers import ogg_faults, read_wav_header, sniff
 from .errors import AsrkitError, DecodeError, OptionError
+from .film_sizes import is_cut_film
 from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
 from .mixing import Mixer
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     import torch
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.video.stream import VideoStream
+    from av.packet import Packet
     from soundfile import SoundFile
 
 __all__ = ["SAMPLING_RATE", "Audio", "AudioInfo", "Encoded", "decode", "encode", "load", "probe", "stream"]
@@ -43,6 +45,8 @@ MAX_LOAD = 4 * 3600.0  # seconds held at once: 4 h of float32 at 16 kHz are 0.9 
 MAX_RAW_SAMPLES = 8 * 10**9  # before resampling: 23 h of 48 kHz stereo; more is a bomb
 MAX_VALUES_PER_SECOND = 4_000_000  # rate x channels; 64 channels of 48 kHz are 3.1 million
 WALL = (60.0, 0.05)  # seconds a file may take, and seconds more per second decoded
+MOST_DAMAGED = 1_000  # packets in a row from the beginning that give no sound
+TIMED_FILMS = frozenset({"flv", "matroska"})  # their headers say when the last of sound and picture ends
 FAR = 1e9  # seconds, 31 years: no sound goes on until then
 LEAST_RATE = 1_000  # Hz; below it nothing is speech, and the same samples become a thousand times as many
 MEDIA_TYPES = {
@@ -68,7 +72,7 @@ class Audio:
         samples: float32, full scale is [-1, 1], shape ``(n_samples,)``.
         sampling_rate: in Hz.
         warnings: what was lost on the way, each ``"code: what happened"``. Codes: ``truncated``, ``chained``,
-            ``cancelled``, ``damaged``, ``rate-changed``.
+            ``cancelled``, ``damaged``, ``gaps``, ``rate-changed``.
 
     >>> Audio(np.zeros(8_000, np.float32)).duration
     0.5
@@ -144,7 +148,7 @@ def load(
 
     Args:
         cell: a path, URL, bytes, open file, array with its rate; see ``asrkit.source``.
-        start: first second wanted.
+        start: first second wanted, on the clock of the file as a player shows it.
         end: second to stop before.
         channel: take this one (from 0) instead of the average of all.
         isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
@@ -338,11 +342,11 @@ def _read_info(file: SteadyFile) -> AudioInfo:
     with _open_container(file, name) as container:
         audio = _audio_stream(container)
         return AudioInfo(
-            _declared_seconds(container, audio),
+            sound_end(container, audio),
             audio.rate or 0,
             audio.channels or 0,
             container.format.name,
-            any(not _is_picture(video) for video in container.streams.video),
+            bool(films(container)),
         )
 
 
@@ -456,6 +460,10 @@ class _Decoder:
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
+        self.ogg_faults = ogg_faults(file) if self.format == "ogg" else set()
+        self.clock = Clock()
+        self.film_length: float | None = None  # seconds that the headers of a film promise, picture and sound
+        self.reached = 0.0  # the last timestamp of a packet
         self.began = time.monotonic()
         self.tell = tell
 
@@ -575,7 +583,9 @@ class _Decoder:
         """Decoded frames with the second at which each begins."""
         with _open_container(self.file, self.format) as container:
             audio = _audio_stream(container)
-            self.declared = _declared_seconds(container, audio)
+            self.declared = sound_end(container, audio)
+            if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
+                self.film_length = (container.duration or 0) / 1e6
             if self.declared is not None:
                 self._check_declared(self.declared, audio.rate or 1, audio.channels or 1)
             if self.start > SEEK_FROM and (frames := self._sought(container, audio)) is not None:
@@ -588,10 +598,10 @@ class _Decoder:
         """Frames from shortly before ``start``, or None where the file cannot be entered there."""
         import av
 
-        if self.format in ("aac", "mpeg", "mpegts"):  # no index: times after a seek are guesses
+        if self.format in ("aac", "loas", "mpeg", "mpegts"):  # no index: times after a seek are guesses
             return None
         try:
-            container.seek(int((self.start - PREROLL) * av.time_base))
+            container.seek(int((self.start - PREROLL + zero_of(container)) * av.time_base))
             frames = self._decoded(container, audio, sought=True)
             first = next(frames, None)
         except (av.error.FFmpegError, ValueError):
@@ -603,19 +613,27 @@ class _Decoder:
     def _decoded(
         self, container: InputContainer, audio: AudioStream, sought: bool = False
     ) -> Iterator[tuple[Samples, int, float]]:
+        """Decoded sound with the second at which it begins, from second 0 on unless ``sought``."""
+        others = [stream for stream in (*films(container), *container.streams.audio) if stream.index != audio.index]
+        self.clock = Clock(
+            tolerance=EXACT if self.format == "flac" else TOLERANCE,
+            first_tolerance=EXACT if others else TOLERANCE,
+            length=max(self.declared or 0.0, (container.duration or 0) / 1e6),
+            is_sought=sought,
+            pictures=Pictures() if self.format in SPLICED and films(container) else None,
+        )
+        return self.clock.place(self._stamped(container, audio))
+
+    def _stamped(self, container: InputContainer, audio: AudioStream) -> Iterator[Frame]:
+        """Decoded frames with what their timestamps say."""
         import av
 
-        at: float | None = None
-        origin = float((audio.start_time or 0) * (audio.time_base or 0))
-        packets = container.demux(audio)
-        while True:
+        is_clocked = self.format in CLOCKED and "chained" not in self.ogg_faults
+        zero, damaged = zero_of(container), self.damaged
+        for packet in self._packets(container, audio, zero):
+            if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
+                raise DecodeError("the sound is encrypted", code="encrypted")
             try:
-                packet = next(packets, None)
-                if packet is None:
-                    break
-                self._check_time()  # here too: packets without a frame are no sign of an end
-                if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
-                    raise DecodeError("the sound is encrypted", code="encrypted")
                 frames = settle(packet.decode())
             except av.error.EOFError:
                 break
@@ -623,21 +641,43 @@ class _Decoder:
                 if isinstance(error, MemoryError):
                     raise
                 self.damaged += 1
-                if self.damaged > 1_000 and self.heard == 0:
-                    break
                 continue
             for frame in frames:
-                told = None
-                if frame.pts is not None and frame.time_base is not None:
-                    told = float(frame.pts * frame.time_base) - origin
-                if at is None:
-                    at = told if sought and told is not None else 0.0
-                elif self.format == "flac" and told is not None and told > at + 0.001:
-                    self.damaged += 1
+                stamp = None
+                if is_clocked and frame.pts is not None and frame.time_base is not None:
+                    stamp = float(frame.pts * frame.time_base) - zero
                 samples = frame_samples(frame)
                 samples = FullScale.of_type(samples.dtype).applied(samples)
-                yield samples, frame.sample_rate, at
-                at += samples.shape[1] / frame.sample_rate
+                yield Frame(samples, frame.sample_rate, stamp, self.damaged > damaged)
+                damaged = self.damaged
+
+    def _packets(self, container: InputContainer, audio: AudioStream, zero: float) -> Iterator[Packet[AudioStream]]:
+        """The packets of the sound. Those of the picture tell how far the file and its clock go."""
+        import av
+
+        is_told_by_pictures = self.format in SPLICED or self.format in TIMED_FILMS
+        packets = container.demux(*([audio, *films(container)] if is_told_by_pictures else [audio]))
+        while self.damaged <= MOST_DAMAGED or self.heard:
+            self._check_time()  # here too: packets without a frame are no sign of an end
+            try:
+                packet = next(packets, None)
+            except av.error.EOFError:
+                return
+            except (av.error.FFmpegError, ValueError) as error:
+                if isinstance(error, MemoryError):
+                    raise
+                self.damaged += 1
+                continue
+            if packet is None:
+                return
+            is_sound = packet.stream.index == audio.index
+            if packet.pts is not None and packet.time_base is not None:
+                stamp = float(packet.pts * packet.time_base)
+                self.reached = max(self.reached, stamp + float((packet.duration or 0) * packet.time_base))
+                if not is_sound and self.clock.pictures is not None:
+                    self.clock.pictures.add(stamp - zero)
+            if is_sound:
+                yield cast("Packet[AudioStream]", packet)
 
     def _compare_with_headers(self) -> None:
         if self.heard == 0:
@@ -646,6 +686,11 @@ class _Decoder:
                 code="corrupt" if self.damaged or not self.header else "empty",
             )
         self._find_what_is_lost()
+        if self.format == "flac":  # its timestamps count samples: what is missing was damaged
+            self.damaged += len(self.clock.filled)
+        else:
+            for warning in self.clock.warnings():
+                self.warn(warning)
         # A cut through a file or between two joined ones costs one packet, which is said already.
         if self.damaged > bool(self.mixer.warnings):
             self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
@@ -653,13 +698,18 @@ class _Decoder:
     def _find_what_is_lost(self) -> None:
         if self.end is not None and self.heard >= self.end:
             return
-        faults = ogg_faults(self.file) if self.format == "ogg" else set()
-        if "chained" in faults:
+        if "chained" in self.ogg_faults:
             self.warn("chained: several Ogg streams one after the other; all of them were decoded")
-        short = 0.0 if self.declared is None else self.declared - self.heard
-        if (self.header and self.header.is_truncated) or "truncated" in faults or short > max(0.2, 0.01 * self.heard):
-            promised = f" of {self.declared:.1f} s" if short > 0.2 else ""
-            self.warn(f"truncated: the file ends early; {self.heard:.1f} s{promised} could be decoded")
+        is_cut = (self.header and self.header.is_truncated) or "truncated" in self.ogg_faults
+        promised, reached = self.declared, self.heard
+        if self.film_length is not None:
+            promised = self.film_length if self.format in TIMED_FILMS else None
+            reached = self.reached
+            is_cut = is_cut_film(self.file, self.format)
+        short = 0.0 if promised is None else promised - reached
+        if is_cut or short > max(0.2, 0.01 * reached):
+            of = f" of {promised:.1f} s" if short > 0.2 else ""
+            self.warn(f"truncated: the file ends early; {self.heard:.1f} s{of} could be decoded")
 
 
 def _blocks(decoder: _Decoder, size: int) -> Iterator[Audio]:
@@ -734,23 +784,3 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     if container.format.name == "flac":
         audio.codec_context.options = {"err_detect": "crccheck+explode"}  # damage shall be an error, not noise
     return audio
-
-
-def _is_picture(video: VideoStream) -> bool:
-    """A cover, not a film."""
-    from av.stream import Disposition
-
-    return Disposition.attached_pic in video.disposition
-
-
-def _declared_seconds(container: InputContainer, audio: AudioStream) -> float | None:
-    """The length that the headers promise; None where FFmpeg only guesses from the bit rate."""
-    if container.format.name in ("aac", "amr", "mpeg", "mpegts", "ac3", "eac3", "dts"):
-        return None
-    if audio.duration is not None and audio.time_base is not None:
-        seconds = float(audio.duration * audio.time_base)
-    elif container.duration is not None:
-        seconds = container.duration / 1e6
-    else:
-        return None
-    return seconds if 0 <= seconds < FAR else None
