@@ -8,7 +8,7 @@ own logits processors (the rules of https://github.com/openai/whisper ``decoding
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Decoded", "align", "decode", "encode", "generate", "language_probabilities"]
+__all__ = ["Decoded", "align", "decode", "encode", "language_probabilities", "scored", "suppressed"]
 
 BEST_OF = 5  # samples at a temperature above 0, of which the likeliest is kept (as openai/whisper does)
 LOOP_CHECK = 48  # tokens: from here on the end of the text is searched for loops ...
@@ -36,13 +36,15 @@ MEDIAN_WIDTH = 7  # frames, smoothing of the attention before alignment
 class Decoded:
     """The tokens of one window without prompt and end, and how likely the model found them.
 
-    ``log_probability`` is the mean over the tokens and the end; ``is_cut`` says that the end was not reached.
+    ``log_probability`` is the mean over the tokens and the end; ``is_cut`` says that the end was not reached, and
+    ``is_limited`` that it was not because the user limited the length.
     """
 
     tokens: list[int]
     log_probabilities: list[float]
     no_speech: float
     is_cut: bool = False
+    is_limited: bool = False
 
     @property
     def log_probability(self) -> float:
@@ -153,43 +155,15 @@ def _run(
     return windows
 
 
-def generate(
-    model: Any, states: torch.Tensor, prompts: torch.Tensor, *, timestamps: bool, options: Mapping[str, Any]
+def scored(
+    model: Any,
+    states: torch.Tensor,
+    prompts: torch.Tensor,
+    texts: Sequence[Sequence[int]],
+    *,
+    is_limited: bool = False,
 ) -> list[Decoded]:
-    """Decode windows by transformers' ``generate``: beams, penalties, constraints, whatever ``options`` ask for."""
-    import torch
-    from transformers import GenerationConfig, LogitsProcessorList, WhisperTimeStampLogitsProcessor
-    from transformers.generation.utils import GenerationMixin
-    from transformers.modeling_outputs import BaseModelOutput
-
-    prompt_length = prompts.shape[1]
-    known = model.generation_config
-    settings = {"max_length": model.config.max_target_positions, **options}
-    if "max_new_tokens" in options:
-        settings.pop("max_length")
-    rules = [WhisperTimeStampLogitsProcessor(known, begin_index=prompt_length)] if timestamps else []
-    config = GenerationConfig(
-        eos_token_id=known.eos_token_id,
-        pad_token_id=known.pad_token_id,
-        decoder_start_token_id=known.decoder_start_token_id,
-        suppress_tokens=_suppressed(model, timestamps),
-        begin_suppress_tokens=known.begin_suppress_tokens,
-        **settings,
-    )
-    torch.manual_seed(0)
-    output = GenerationMixin.generate(
-        model,
-        encoder_outputs=BaseModelOutput(last_hidden_state=states),
-        attention_mask=torch.ones(states.shape[:2], device=states.device),
-        decoder_input_ids=prompts,
-        generation_config=config,
-        logits_processor=LogitsProcessorList(rules),
-    )
-    return _scored(model, states, prompts, output[:, prompt_length:].tolist())
-
-
-def _scored(model: Any, states: torch.Tensor, prompts: torch.Tensor, texts: Sequence[Sequence[int]]) -> list[Decoded]:
-    """How likely the model finds texts that something else chose."""
+    """How likely the model finds texts that something else chose; ``is_limited``: the user chose their length."""
     import torch
 
     end = model.generation_config.eos_token_id
@@ -203,7 +177,8 @@ def _scored(model: Any, states: torch.Tensor, prompts: torch.Tensor, texts: Sequ
         targets = torch.tensor([*tokens, end], device=after.device)[: len(after)]
         sure = after.gather(1, targets[:, None])[:, 0].tolist()
         no_speech = float(_no_speech(model, logits, prompts[row : row + 1])[0])
-        result.append(Decoded(tokens, sure, no_speech, is_cut=end not in text))
+        is_cut = end not in text
+        result.append(Decoded(tokens, sure, no_speech, is_cut, is_limited=is_cut and is_limited))
     return result
 
 
@@ -331,7 +306,7 @@ def _processors(model: Any, prompt_length: int, timestamps: bool) -> Any:
     config = model.generation_config
     device = model.device
     never = torch.zeros(model.config.vocab_size, device=device)
-    never[_suppressed(model, timestamps)] = -torch.inf
+    never[suppressed(model, timestamps)] = -torch.inf
     allowed = [
         lambda tokens, scores: scores + never,  # transformers' own looks the tokens up at every step
         SuppressTokensAtBeginLogitsProcessor(config.begin_suppress_tokens, prompt_length, device=device),
@@ -341,11 +316,17 @@ def _processors(model: Any, prompt_length: int, timestamps: bool) -> Any:
     return LogitsProcessorList(allowed)
 
 
-def _suppressed(model: Any, timestamps: bool) -> list[int]:
-    """Tokens that are never text; without timestamps theirs too."""
+def suppressed(model: Any, timestamps: bool, instead: Sequence[int] | None = None) -> list[int]:
+    """Tokens that are never text; without timestamps theirs too.
+
+    ``instead`` replaces the model's list, but for its special tokens, which are never text.
+    """
     config = model.generation_config
     times = [] if timestamps else range(config.no_timestamps_token_id, model.config.vocab_size)
-    return [*config.suppress_tokens, *times]
+    if instead is None:
+        return [*config.suppress_tokens, *times]
+    special = [token for token in config.suppress_tokens if token > config.eos_token_id]
+    return [*instead, *special, *times]
 
 
 def _loops(tokens: Sequence[int]) -> bool:

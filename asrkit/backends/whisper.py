@@ -21,6 +21,7 @@ from ..probability import from_logprob
 from ..transcript import Segment, Transcript, Word, ordered_flags
 from ..weights import Weights, check_unchanged, find
 from .base import Preferences
+from .generation import checked_options, sampling_temperature
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,7 @@ WINDOW = 30.0  # seconds, what Whisper was trained on
 TIMESTAMP_STEP = 0.02  # seconds between two timestamp tokens
 RESULT_VERSION = 1  # raised when the same model and options may give another text
 PROMPTED_VERSION = 2  # the same for texts with a prompt
+GENERATE_VERSION = 2  # the same for texts by transformers' generate
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)  # tried in turn where the greedy text fails
 COMPRESSION_RATIO = 2.4  # a text that gzip makes this much smaller repeats itself
 LOG_PROBABILITY = -1.0  # mean of a token; below it the text is a guess
@@ -61,12 +63,16 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Try:
-    """One decoding of one window: what it gave, from which states, after which tokens, at which temperature."""
+    """One decoding of one window: what it gave, from which states, after which tokens, at which temperature.
+
+    ``is_fallback``: the temperature was raised because the text at the usual one failed.
+    """
 
     window: Decoded
     states: torch.Tensor
     prompt: torch.Tensor
     temperature: float
+    is_fallback: bool = False
 
 
 class _SecondTries:
@@ -147,13 +153,12 @@ class Whisper:
         self.task = task
         self.prompt = prompt
         self.timestamps = timestamps
-        self.generate_kwargs = dict(generate_kwargs or {})
         self.temperature_fallback = temperature_fallback
         self.window = window
         self.weights: Weights = find(model, revision=revision)
         self.device = _device(device)
         self.precision = _precision(self.device) if precision == "auto" else precision
-        _check_generate_kwargs(self.generate_kwargs)
+        self.generate_kwargs = checked_options(generate_kwargs or {}, _longest_text(self.weights.folder))
         self._batch_size = batch_size
         self._speech_gate = speech_gate
         is_multilingual = _is_multilingual(self.weights.folder)
@@ -169,7 +174,9 @@ class Whisper:
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything that can change the text."""
         # What asrkit does itself has its own version; transformers' generate changes with its releases.
-        generate = {"transformers": version("transformers")} if self.generate_kwargs else {}
+        generate = (
+            {"transformers": version("transformers"), "generate": GENERATE_VERSION} if self.generate_kwargs else {}
+        )
         return {
             **generate,
             "backend": "whisper",
@@ -248,23 +255,11 @@ class Whisper:
     def _windows(
         self, clips: Sequence[Audio], codes: Sequence[str | None], seconds: float
     ) -> list[Transcript | _SecondTries]:
-        from . import decoding
-
-        loaded = self._loaded()
         states = self._states(clips, seconds)
         if None in codes:
             codes = self._identified(states, codes)
         prompts = self._prompts(codes, self.prompt)
-        with_times = self.timestamps is not None
-        if self.generate_kwargs:
-            try:
-                decoded = decoding.generate(
-                    loaded.model, states, prompts, timestamps=with_times, options=self.generate_kwargs
-                )
-            except (TypeError, ValueError) as error:
-                raise OptionError(f"generate_kwargs {self.generate_kwargs}: {error}") from error
-        else:
-            decoded = decoding.decode(loaded.model, states, prompts, timestamps=with_times)
+        decoded = self._decoded(states, prompts)
         result: list[Transcript | _SecondTries] = []
         for row, clip in enumerate(clips):
             window, own = decoded[row], states[row : row + 1]
@@ -275,8 +270,23 @@ class Whisper:
                 steps = self._again(clip, codes[row], window, kept, prompts[row : row + 1], seconds)
                 result.append(_SecondTries(self, clip, steps))
             else:
-                result.append(self._transcript(clip, codes[row], _Try(window, own, prompts[row : row + 1], 0.0)))
+                usual = sampling_temperature(self.generate_kwargs)
+                result.append(self._transcript(clip, codes[row], _Try(window, own, prompts[row : row + 1], usual)))
         return result
+
+    def _decoded(self, states: torch.Tensor, prompts: torch.Tensor, temperature: float | None = None) -> list[Decoded]:
+        """Windows as tokens, with the options that the user gave; sampled if a temperature is given."""
+        from . import decoding, generation
+
+        model, with_times = self._loaded().model, self.timestamps is not None
+        if not self.generate_kwargs:
+            return decoding.decode(model, states, prompts, timestamps=with_times, temperature=temperature or 0.0)
+        try:
+            return generation.generate(
+                model, states, prompts, timestamps=with_times, options=self.generate_kwargs, temperature=temperature
+            )
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"generate_kwargs {self.generate_kwargs}: {error}") from error
 
     def _states(self, clips: Sequence[Audio], seconds: float) -> torch.Tensor:
         from . import decoding
@@ -325,7 +335,8 @@ class Whisper:
         """Whisper's own thresholds (section 4.5 of the paper): repeats itself, or is a guess about speech."""
         unsure = window.log_probability < LOG_PROBABILITY
         silent = unsure and window.no_speech > NO_SPEECH
-        return (window.is_cut or unsure or self._compression(window) > COMPRESSION_RATIO) and not silent
+        is_cut = window.is_cut and not window.is_limited
+        return (is_cut or unsure or self._compression(window) > COMPRESSION_RATIO) and not silent
 
     def _again(
         self,
@@ -341,22 +352,20 @@ class Whisper:
         The prompt is left out from here on: it may be why the text failed, and it makes each further try dearer.
         Yields after each try but the last.
         """
-        from . import decoding
-
-        loaded = self._loaded()
-        with_times = self.timestamps is not None
         if states is None:
             states = self._states([clip], WINDOW)
-        tries = [_Try(first, states, prompt, 0.0)]
-        temperatures: tuple[float, ...] = TEMPERATURES
+        usual = sampling_temperature(self.generate_kwargs)
+        tries = [_Try(first, states, prompt, usual)]
+        temperatures: tuple[float | None, ...] = TEMPERATURES
         if self.prompt or seconds < WINDOW:
-            temperatures = (0.0, *TEMPERATURES)
+            temperatures = (None, *TEMPERATURES)
             prompt = self._prompts([code], None)
         for temperature in temperatures:
             if len(tries) > 1:
                 yield
-            [window] = decoding.decode(loaded.model, states, prompt, timestamps=with_times, temperature=temperature)
-            tries.append(_Try(window, states, prompt, temperature))
+            [window] = self._decoded(states, prompt, temperature)
+            used, is_fallback = (usual, False) if temperature is None else (temperature, True)
+            tries.append(_Try(window, states, prompt, used, is_fallback=is_fallback))
             if not self._fails(window):
                 break
 
@@ -364,7 +373,7 @@ class Whisper:
             compresses = self._compression(one.window) > COMPRESSION_RATIO
             return one.window.is_cut, compresses, -one.window.log_probability
 
-        is_right = not self._fails(tries[-1].window) and tries[-1].temperature == 0.0
+        is_right = not self._fails(tries[-1].window) and not tries[-1].is_fallback
         return self._transcript(clip, code, tries[-1] if is_right else min(tries, key=badness))
 
     def _transcript(self, clip: Audio, code: str | None, one: _Try) -> Transcript:
@@ -389,7 +398,7 @@ class Whisper:
                 "repetition": compression > COMPRESSION_RATIO,
                 "low-confidence": unsure,
                 "truncated": window.is_cut,
-                "temperature-fallback": temperature > 0,
+                "temperature-fallback": one.is_fallback,
             }.items()
             if holds
         ]
@@ -599,6 +608,14 @@ def _is_multilingual(folder: Path) -> bool:
     )
 
 
+def _longest_text(folder: Path) -> int:
+    """Tokens that the model can write, the prompt included."""
+    from transformers import WhisperConfig
+
+    longest: int = WhisperConfig.from_pretrained(folder).max_target_positions
+    return longest
+
+
 def _device(device: str) -> str:
     import torch
 
@@ -624,13 +641,6 @@ def _precision(device: str) -> str:
     if device.startswith("mps"):
         return "float16"
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
-
-
-def _check_generate_kwargs(options: Mapping[str, Any]) -> None:
-    from transformers import GenerationConfig
-
-    if unknown := sorted(set(options) - set(GenerationConfig().to_dict()) - {"max_new_tokens"}):
-        raise OptionError(f"generate_kwargs: transformers' generate knows no {', '.join(unknown)}")
 
 
 def _check_one_of(name: str, value: object, choices: Sequence[object]) -> None:
