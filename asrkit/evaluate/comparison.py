@@ -16,6 +16,7 @@ from ..renamed import renamed
 from .bootstrap import Interval, SampleSize, sample_size
 from .dialects import Sclite
 from .paired import PairedDifference, paired_differences
+from .rates import partial_rates
 from .score import Score, check_comparable, interval_told, level_told, made_with, percent, plain, rows_told, trace
 from .shown import Shown
 from .significance import MatchedPairs, PairedTest, holm, mapsswe, mcnemar, sign_test, wilcoxon
@@ -316,6 +317,7 @@ class Comparison(Shown):
                 f"{score.name:{width}}  {percent(score.wer):>6}  {interval:>16}  {counts.substitutions:6,} "
                 f"{counts.deletions:6,} {counts.insertions:6,}  {rtfx:>6}  {paid}"
             )
+        lines += [told for score in self.scores for told in partial_rates(score.name, score.rates)]
         lines += [difference.verdict for difference in self.differences]
         lines += [f"{name} could not be run: {why}" for name, why in (self.failures or {}).items()]
         warnings = {d.interval.warning for d in self.differences if d.interval.warning}

@@ -22,6 +22,7 @@ from .blocks import check_labels
 from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
+from .rates import Quotient, quotient
 from .shown import Shown
 from .significance import simultaneous_level
 from .texts import SystemTexts, Texts
@@ -125,27 +126,33 @@ class Score(Shown):
         """Character error rate, by graphemes."""
         return self.characters.wer
 
+    @cached_property
+    def rates(self) -> dict[str, Quotient]:
+        """RTFx, dollars per hour and words per minute of silence, each with the number of rows that it is of."""
+        silent = self.utterances.reference_words == 0
+        rows = len(self.texts.rows)
+        return {
+            "RTFx": quotient(self.audio, self.elapsed, rows=rows),
+            "$/h": quotient(self.cost, self.audio, scale=3600, rows=rows),
+            "words a minute of silence": quotient(
+                self.utterances.insertions, self.audio, scale=60, among=silent, rows=rows
+            ),
+        }
+
     @property
     def rtfx(self) -> float:
-        """Seconds of audio by seconds of work; NaN where nobody told."""
-        if self.audio is None or self.elapsed is None:
-            return math.nan
-        return _ratio(np.nansum(self.audio), np.nansum(self.elapsed))
+        """Seconds of audio divided by seconds of work, over the rows in which both are known; NaN without any."""
+        return self.rates["RTFx"].value
 
     @property
     def dollars_per_hour(self) -> float:
-        """Of audio; NaN where nothing was paid or nobody told."""
-        if self.audio is None or self.cost is None:
-            return math.nan
-        return _ratio(np.nansum(self.cost), np.nansum(self.audio) / 3600)
+        """Dollars per hour of audio, over the rows in which both are known; NaN without any."""
+        return self.rates["$/h"].value
 
     @property
     def hallucinated_per_minute(self) -> float:
-        """Words heard by minutes of audio, in the rows where nothing was said; NaN where there are none."""
-        silent = self.utterances.reference_words == 0
-        if self.audio is None or not silent.any():
-            return math.nan
-        return _ratio(self.utterances.insertions[silent].sum(), np.nansum(np.asarray(self.audio)[silent]) / 60)
+        """Recognised words per minute of audio, in the rows where nothing was said; NaN where there are none."""
+        return self.rates["words a minute of silence"].value
 
     @property
     def failed(self) -> int:
@@ -237,6 +244,7 @@ class Score(Shown):
                 "rtfx": self.rtfx,
                 "dollars_per_hour": self.dollars_per_hour,
                 "hallucinated_words_per_minute": self.hallucinated_per_minute,
+                "rows_of_rates": {name: rate.rows for name, rate in self.rates.items()},
                 "rows": len(self.texts.rows),
                 "rows_of_frame": self.texts.total,
                 "rows_without_reference": self.texts.unreferenced,
@@ -263,9 +271,12 @@ class Score(Shown):
             f"{percent(self.ser)} of the rows have an error",
         ]
         if not math.isnan(self.rtfx):
-            lines.append(f"  RTFx {self.rtfx:.1f}")
+            lines.append(f"  RTFx {self.rtfx:.1f}{self.rates['RTFx'].rows_told}")
+        if not math.isnan(self.dollars_per_hour):
+            lines.append(f"  ${self.dollars_per_hour:.4f} per hour of audio{self.rates['$/h'].rows_told}")
         if not math.isnan(self.hallucinated_per_minute):
-            lines.append(f"  {self.hallucinated_per_minute:.1f} words a minute heard where nothing was said")
+            told = self.rates["words a minute of silence"].rows_told.replace("rows", "such rows")
+            lines.append(f"  {self.hallucinated_per_minute:.1f} words a minute heard where nothing was said{told}")
         lines.append(f"  {rows_told(texts, [self.name])}")
         if interval.warning:
             lines.append(f"  beware: {interval.warning}")
@@ -446,10 +457,6 @@ def interval_told(score: Score, form: str = "[{}, {}]") -> str:
     if not math.isfinite(interval.low):
         return too_few(score.wer, "rows" if score.block is None else "blocks")
     return form.format(percent(interval.low), percent(interval.high))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return float(part) / float(whole) if whole else math.nan
 
 
 def plain(value: Any) -> Any:

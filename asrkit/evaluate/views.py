@@ -17,6 +17,7 @@ from ..probability import is_probability
 from .alignment import Alignment, align_all
 from .comparison import Comparison, Difference, p_value, points
 from .markup import MINUS, Html, direction, element, joined, named, shortened
+from .rates import Quotient
 from .score import Score, interval_told, level_told, percent, rows_told, trace
 from .tokens import unit_for
 
@@ -155,9 +156,11 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
         f"reference {unit}": [f"{score.counts.reference_length:,}" for score in scores],
         "CER": [percent(score.cer) for score in scores],
         "rows with an error": [percent(score.ser) for score in scores],
-        "RTFx": [_number(score.rtfx, "{:,.1f}") for score in scores],
-        "$ per audio hour": [_number(score.dollars_per_hour, "{:,.4f}") for score in scores],
-        "words heard per minute of silence": [_number(score.hallucinated_per_minute, "{:,.1f}") for score in scores],
+        "RTFx": [_rate(score.rates["RTFx"], "{:,.1f}") for score in scores],
+        "$ per audio hour": [_rate(score.rates["$/h"], "{:,.4f}") for score in scores],
+        "words heard per minute of silence": [
+            _rate(score.rates["words a minute of silence"], "{:,.1f}") for score in scores
+        ],
         "failed rows": [f"{score.failed:,}" if score.failed else "-" for score in scores],
     }
     kept = {name: cells for name, cells in columns.items() if any(cell not in ("-", None) for cell in cells)}
@@ -690,6 +693,10 @@ def _points(share: float) -> str:
 
 def _number(value: float, form: str) -> str:
     return form.format(value).replace("-", MINUS) if math.isfinite(value) else "-"
+
+
+def _rate(rate: Quotient, form: str) -> str:
+    return f"{_number(rate.value, form)}{rate.rows_told}"
 
 
 def _probability(p: float, own: Difference) -> str:
