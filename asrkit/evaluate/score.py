@@ -26,6 +26,7 @@ from .rates import Quotient, quotient
 from .shown import Shown
 from .significance import simultaneous_level
 from .texts import SystemTexts, Texts
+from .tokens import tokenize
 
 __all__ = [
     "Score",
@@ -119,7 +120,13 @@ class Score(Shown):
     def characters(self) -> ErrorCounts:
         """The same texts, counted by graphemes."""
         compared = self.compared
-        return count_errors(compared.reference_tokens("character"), compared.hypothesis_tokens("character")).total
+        sides = [compared.reference_tokens("character"), compared.hypothesis_tokens("character")]
+        for row in compared.marked_rows:
+            chosen = self.alignments[row]  # of alternatives those that the alignment chose
+            blank = "" if compared.units[row] == "character" else " "
+            for side, tokens in zip(sides, (chosen.reference, chosen.hypothesis), strict=True):
+                side[row] = tokenize(blank.join(tokens), "character", compared.languages[row])
+        return count_errors(*sides).total
 
     @property
     def cer(self) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import OptionError
 from .combine import network
 from .comparison import Comparison
+from .marked import without_marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,15 @@ def suspicious_references(comparison: Comparison, *, threshold: float = THRESHOL
     if len(scores) < 2:
         raise OptionError("expected two independent systems or more: one alone cannot agree")
     texts = scores[0].texts
-    references = texts.reference_tokens()
+    references: list[tuple[str, ...]] = texts.reference_tokens()
     heard = [score.texts.hypothesis_tokens(score.name) for score in scores]
+    if texts.markup is not None:  # of alternatives what the first system's alignment chose
+        aligned = scores[0].alignments
+        heard = [
+            [without_marks(own, row.hypothesis) for own, row in zip(texts_of, score.alignments, strict=True)]
+            for texts_of, score in zip(heard, scores, strict=True)
+        ]
+        references = [without_marks(own, row.reference) for own, row in zip(references, aligned, strict=True)]
     if len(references) > 1 and all(own == heard[0] for own in heard[1:]) and heard[0] != references:
         raise OptionError(f"{', '.join(comparison.names)} have the same text in every row: agreement says nothing")
     rows = [_judge(reference, [own[row] for own in heard]) for row, reference in enumerate(references)]

@@ -388,7 +388,7 @@ def browse(
     if isinstance(hypotheses, str) or not hypotheses:
         raise OptionError(f"expected a list of columns with hypotheses, got {hypotheses!r}")
     # All rows with a reference: one that a single system failed on still tells something about the others.
-    texts = frames.texts_of(frame, reference, hypotheses, language, normalizer, unit, "deletions")
+    texts = frames.texts_of(frame, reference, hypotheses, language, normalizer, unit, "deletions", dialect)
     names = [str(name) for name in hypotheses]
     skip = [audio, reference, *hypotheses, start, end]
     columns, slices = _columns(frame, by, skip, names)
