@@ -15,6 +15,7 @@ from ..errors import OptionError
 from ..renamed import renamed
 from .bootstrap import Interval, SampleSize, sample_size
 from .dialects import Sclite
+from .indexed import index_of, unclashed
 from .paired import PairedDifference, paired_differences
 from .rates import partial_rates
 from .score import Score, check_comparable, interval_told, level_told, made_with, percent, plain, rows_told, trace
@@ -275,19 +276,23 @@ class Comparison(Shown):
 
     @cached_property
     def disagreements(self) -> Any:
-        """Rows on which the systems' errors differ most: texts and errors of each."""
+        """Rows on which the systems' errors differ most: texts and errors of each.
+
+        A column of ours that a system has the name of gets an underscore at its end.
+        """
         import pandas as pd
 
         errors = np.stack([score.utterances.errors for score in self.scores])
         spread = errors.max(axis=0) - errors.min(axis=0)
         order = np.argsort(-spread, kind="stable")
         texts = self.scores[0].texts
-        columns: dict[str, Any] = {"reference": texts.references}
+        named = unclashed(["reference", *(f"{name}_errors" for name in self.names), "spread"], self.names)
+        columns: dict[str, Any] = {named["reference"]: texts.references}
         for score in self.scores:
             columns[score.name] = texts.hypotheses[score.name]
-            columns[f"{score.name}_errors"] = score.utterances.errors
-        columns["spread"] = spread
-        frame = pd.DataFrame(columns, index=pd.Index(list(texts.labels)))
+            columns[named[f"{score.name}_errors"]] = score.utterances.errors
+        columns[named["spread"]] = spread
+        frame = pd.DataFrame(columns, index=index_of(texts))
         return frame.iloc[order[: np.count_nonzero(spread)]]
 
     def to_dict(self) -> dict[str, Any]:

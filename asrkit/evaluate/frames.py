@@ -109,7 +109,7 @@ def texts_of(
     dialect: Dialect = "levenshtein",
 ) -> Texts:
     """Columns of a frame, made comparable."""
-    return comparable(
+    texts = comparable(
         column_of(frame, reference),
         {str(name): hypotheses_of(frame, name) for name in hypotheses},
         labels=frame.index.tolist(),
@@ -124,6 +124,7 @@ def texts_of(
         failed=failed,
         dialect=dialect,
     )
+    return replace(texts, index=frame.index[texts.rows])
 
 
 def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:

@@ -22,6 +22,7 @@ from .blocks import check_labels
 from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
+from .indexed import check_unclashed, index_of
 from .rates import Quotient, quotient
 from .shown import Shown
 from .significance import simultaneous_level
@@ -44,6 +45,9 @@ __all__ = [
     "unknown_told",
 ]
 
+OF_SLICES = (  # columns of the table of slices beside the user's own
+    "rows", "words", "wer", "low", "high", "substitutions", "deletions", "insertions", "warning", "system"
+)  # fmt: skip
 SHOWN = 10  # of the worst rows and the most frequent confusions
 
 
@@ -193,7 +197,7 @@ class Score(Shown):
             values = getattr(self, name)
             if values is not None and (name != "confidence" or is_probability(values)):
                 columns[{"audio": "duration"}.get(name, name)] = values
-        return pd.DataFrame(columns, index=pd.Index(list(self.texts.labels)))
+        return pd.DataFrame(columns, index=index_of(self.texts))
 
     @property
     def worst(self) -> Any:
@@ -347,6 +351,7 @@ def slices(
     import pandas as pd
 
     names = list(groups)
+    check_unclashed(names, OF_SLICES, "the table of slices")
     parts = _rows_of(groups)
     each = simultaneous_level(level, len(parts)) if parts else level
     counts = score.utterances

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import OptionError
 from .combine import network
 from .comparison import Comparison
+from .indexed import index_of, unclashed
 from .marked import without_marks
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["suspicious_references"]
 
+OWN = ("score", "reason", "belongs_to", "reference", "heard", "evidence")  # columns, beside the systems' texts
 # The constants are chosen on real recordings, see benchmarks/references.py: references of other rows have gaps above
 # 0.3, right ones below 0.25, but for texts of a few letters.
 THRESHOLD = 0.5
@@ -87,17 +89,18 @@ def suspicious_references(comparison: Comparison, *, threshold: float = THRESHOL
     order = np.argsort([-row.score for row in rows], kind="stable").tolist()
     kept = [at for at in order if rows[at].score > 0 and rows[at].score >= threshold]
     others = [rows[at].elsewhere for at in kept]
+    named = unclashed(OWN, comparison.names)
     columns: dict[str, list[Any]] = {
-        "reason": [rows[at].reason(len(scores), labels) for at in kept],
-        "belongs_to": [None if other is None else labels[other] for other in others],
-        "reference": [texts.references[at] for at in kept],
-        "heard": [" ".join(rows[at].heard) for at in kept],
-        "evidence": ["; ".join(map(str, rows[at].stretches)) for at in kept],
+        named["reason"]: [rows[at].reason(len(scores), labels) for at in kept],
+        named["belongs_to"]: [None if other is None else labels[other] for other in others],
+        named["reference"]: [texts.references[at] for at in kept],
+        named["heard"]: [" ".join(rows[at].heard) for at in kept],
+        named["evidence"]: ["; ".join(map(str, rows[at].stretches)) for at in kept],
         **{score.name: [texts.hypotheses[score.name][at] for at in kept] for score in scores},
     }
-    index = pd.Index([labels[at] for at in kept], dtype=None if kept else object)
+    index = index_of(texts)[kept]
     frame = pd.DataFrame(columns, index=index, dtype=object)
-    frame.insert(0, "score", np.array([rows[at].score for at in kept], float))
+    frame.insert(0, named["score"], np.array([rows[at].score for at in kept], float))
     return frame
 
 

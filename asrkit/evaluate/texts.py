@@ -111,6 +111,7 @@ class Texts:
         failed: name of each system -> number of rows without a hypothesis although there is a reference.
         failed_as: ``exclude`` (such a row is scored for no system) or ``deletions`` (its words count as deleted).
         markup: as for ``SystemTexts``.
+        index: pandas' index of these rows, None where they come from no frame.
     """
 
     rows: np.ndarray[Any, np.dtype[np.int64]]
@@ -124,6 +125,7 @@ class Texts:
     failed: Mapping[str, int]
     failed_as: Failed
     markup: Sclite | None = None
+    index: Any = None
 
     @property
     def hypotheses(self) -> dict[str, Sequence[str]]:
