@@ -171,7 +171,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         language=next((part.language for part in parts if part.language), None),
         segments=segments,
         duration=duration,
-        elapsed=sum(part.elapsed or 0.0 for part in parts),
+        elapsed=_whole_sum([part.elapsed for part in parts]),
         confidence=_joined_confidence(parts, weights, logprob),
         no_speech=_highest(part.no_speech for part in parts),
         compression_ratio=_highest(part.compression_ratio for part in parts),
@@ -179,6 +179,12 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         cost=total(part.cost for part in parts),
         logprob=logprob,
     )
+
+
+def _whole_sum(values: Sequence[float | None]) -> float | None:
+    """The sum, None where a part is unknown: the seconds of work on some windows are not those of the recording."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if len(known) == len(values) else None
 
 
 def weighted_mean(values: Iterable[float | None], weights: Iterable[float]) -> float | None:

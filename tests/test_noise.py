@@ -43,6 +43,58 @@ def test_too_short_or_digitally_silent_sound_has_no_ratio(sound):
     assert math.isnan(snr(sound))
 
 
+@pytest.mark.parametrize("offset", [0.001, -0.05, 0.5])
+@pytest.mark.parametrize("padding", [0, RATE])
+def test_a_constant_offset_is_neither_signal_nor_noise(offset, padding):
+    sound = noisy_bursts(20)
+    zeros = np.zeros(padding)
+    assert snr(np.concatenate([zeros, sound + offset, zeros])) == pytest.approx(snr(sound), abs=0.2)
+
+
+@pytest.mark.parametrize("value", [1e-9, 0.3, -1.0])
+def test_an_offset_without_any_sound_has_no_ratio(value):
+    assert math.isnan(snr(np.full(3 * RATE, value)))
+
+
+def coloured(power, length, rng):
+    """Noise whose power falls with frequency to this power."""
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    frequencies = np.maximum(np.fft.rfftfreq(length, 1 / RATE), 20.0)
+    return np.fft.irfft(spectrum / frequencies ** (power / 2), length)
+
+
+def babble(voices, length, rng):
+    """Bursts like those of voices, each at its own time."""
+    times = np.arange(length) / RATE
+    phases = rng.uniform(0, 2 * np.pi, voices)
+    return sum(
+        (np.sin(2 * np.pi * times + phase) > 0.2) * np.sin(2 * np.pi * (150 + 40 * at) * times)
+        for at, phase in enumerate(phases)
+    )
+
+
+@pytest.mark.parametrize(
+    "noise, lowest, highest",
+    [
+        (lambda length, rng: rng.standard_normal(length), -1.5, 1.5),
+        (lambda length, rng: coloured(1, length, rng), -1.5, 5.0),
+        (lambda length, rng: coloured(2, length, rng), -1.5, 13.0),
+        (lambda length, rng: babble(7, length, rng), -1.5, 9.0),
+    ],
+    ids=["white", "pink", "brown", "babble"],
+)
+def test_the_error_of_each_kind_of_noise_is_within_what_the_docstring_says(noise, lowest, highest):
+    rng = np.random.default_rng(0)
+    sound = noisy_bursts(60)
+    found = []
+    drawn = noise(len(sound), rng)
+    for decibels in (0, 5, 10):
+        added = drawn * math.sqrt(float(np.mean(sound**2) / np.mean(drawn**2))) * 10 ** (-decibels / 20)
+        found.append(snr(sound + added))
+        assert lowest <= found[-1] - decibels <= highest
+    assert found == sorted(found)
+
+
 def test_zeros_around_a_recording_are_no_quiet_room():
     sound = noisy_bursts(10)
     padded = np.concatenate([np.zeros(5 * RATE), sound, np.zeros(5 * RATE)])

@@ -177,7 +177,9 @@ def numbers(score: Score, *, words: Sequence[str] = ()) -> pd.DataFrame:
     def is_number(token: str | None, is_english: bool) -> bool:
         if token is None:
             return False
-        return token in more or any(map(str.isdigit, token)) or (is_english and is_english_number(token))
+        if token in more or any(map(str.isdigit, token)):
+            return True
+        return is_english and any(map(str.isalpha, token)) and is_english_number(token)
 
     frame = edits(score)
     codes, swapped = [], [0, 0]
@@ -288,7 +290,7 @@ def keywords(
         for style in styles:
             language, unit = style
             text = _normalizer_of(score, normalizer, language)(word)
-            tokens = tokenize(text, unit, language)
+            tokens = _bare(tokenize(text, unit, language))
             if not tokens:
                 raise OptionError(f"keyword {word!r}: the normalizer leaves nothing of it")
             shown = shown or text
@@ -301,8 +303,8 @@ def keywords(
     occurrences, hits, heard, alarms = (np.zeros(count, int) for _ in range(4))
     instead: list[Counter[str]] = [Counter() for _ in range(count)]
     for aligned, style in zip(score.alignments, zip(texts.languages, texts.units, strict=True), strict=True):
-        said_at = _found(aligned.reference, forms[style])
-        heard_at = _found(aligned.hypothesis, forms[style])
+        said_at = _found(_bare(aligned.reference), forms[style])
+        heard_at = _found(_bare(aligned.hypothesis), forms[style])
         for entries_found, _ in heard_at:
             heard[entries_found] += 1
         good: set[tuple[int, int]] = set()  # keyword, place in the hypothesis
@@ -441,6 +443,15 @@ def _normalizer_of(score: Score, normalizer: Any, language: str | None) -> Norma
     raise OptionError(f"the score's normalizer is {score.texts.normalizer}; pass it again as normalizer=")
 
 
+def _bare(tokens: Sequence[str]) -> tuple[str, ...]:
+    """Tokens without the commas that a normalizer leaves after single letters: ``plan b, c``."""
+    return tuple(map(_bare_word, tokens))
+
+
+def _bare_word(token: str) -> str:
+    return token.rstrip(",") or token
+
+
 def _found(tokens: tuple[str, ...], wanted: Mapping[tuple[str, ...], list[int]]) -> list[tuple[list[int], range]]:
     """The keywords in a text, and where."""
     lengths = sorted({len(form) for form in wanted})
@@ -462,7 +473,10 @@ def _places(aligned: Alignment) -> tuple[list[int | None], list[int | None], lis
     for op, said, heard in aligned.ops:
         if said is not None:
             stood[said] = heard
-            right[said] = heard if op == "C" else None
+            is_right = op == "C" or (
+                heard is not None and _bare_word(aligned.reference[said]) == _bare_word(aligned.hypothesis[heard])
+            )
+            right[said] = heard if is_right else None
             passed = said + 1
         elif heard is not None:
             gaps[passed].append(heard)

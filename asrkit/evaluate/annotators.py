@@ -23,6 +23,7 @@ from ..columns import column_of
 from ..errors import OptionError
 from ..labels import item_ids
 from ..normalizers import Normalizer, find
+from ..normalizers.compounds import check_needs_no_reference
 from .combine import network
 from .counts import ErrorCounts, count_errors
 from .score import percent
@@ -201,6 +202,7 @@ def agreement(
     kept, told = _kept(labels, status)
     language = language or next((own["language"] for own in told.values() if own.get("language")), None)
     compared = find(normalizer, language=language)
+    check_needs_no_reference(compared, "agreement")
     who = tuple(dict.fromkeys(kept["who"]))
     if unit == "auto":
         unit = unit_for(language, kept["text"])

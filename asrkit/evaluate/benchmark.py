@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from ..backends import from_model
 from ..backends.base import Backend
 from ..batch import checked_language
 from ..errors import BackendError, CredentialsError, MissingExtraError, OptionError, WeightsError
+from ..normalizers import find
 from .comparison import Comparison
+from .dialects import sclite_options
 from .frames import compare
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["benchmark"]
 
+SCORING = ("normalizer", "unit", "dialect", "failed", "level", "replicates", "seed")
 UNFIT = (CredentialsError, MissingExtraError, OptionError, WeightsError)  # the model cannot be run here at all
 
 
@@ -44,6 +48,7 @@ def benchmark(
     """
     if isinstance(models, str) or not models:
         raise OptionError(f"expected a list of models, got {models!r}")
+    _check(compare_options or {})
     failures: dict[str, str] = {}
     names: list[str] = []
     for model in models:
@@ -89,6 +94,15 @@ def benchmark(
         failures=failures,
         **(compare_options or {}),
     )
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Whether the comparison will take its options: before any model runs, since that may take hours and dollars."""
+    known = inspect.signature(compare).parameters
+    if unknown := [name for name in options if name not in known]:
+        raise OptionError(f"benchmark has no option {unknown[0]!r}; the options of score are {', '.join(SCORING)}")
+    sclite_options(options.get("dialect", "levenshtein"))
+    find(options.get("normalizer", "auto"))
 
 
 def _takes(backend: Backend, frame: pd.DataFrame, language: str | None) -> bool:

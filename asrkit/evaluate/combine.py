@@ -19,6 +19,7 @@ import numpy as np
 from ..columns import column_of
 from ..errors import ColumnError, OptionError
 from ..normalizers import Normalizer, find
+from ..normalizers.compounds import check_needs_no_reference
 from ..probability import checked_probabilities
 from ..source import is_missing
 from .comparison import Comparison
@@ -233,6 +234,7 @@ def rover(
     spoken = [None if is_missing(code) else str(code) for code in spoken]
     writers = {code: _Writer(find(normalizer, language=code), code) for code in set(spoken)}
     for code, writer in writers.items():
+        check_needs_no_reference(writer.normalizer, "a vote")
         said = [
             writer.normalizer(_checked(cell, frame.index[row], name))
             for name, cells in zip(hypotheses, columns, strict=True)

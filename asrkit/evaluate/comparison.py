@@ -16,7 +16,9 @@ from ..renamed import renamed
 from .bootstrap import Interval, SampleSize, sample_size
 from .dialects import Sclite
 from .headline import headline
+from .indexed import index_of, unclashed
 from .paired import PairedDifference, paired_differences
+from .rates import partial_rates
 from .score import Score, check_comparable, interval_told, made_with, plain, rows_told, trace
 from .shown import Shown
 from .significance import MatchedPairs, PairedTest, holm, mapsswe, mcnemar, sign_test, wilcoxon
@@ -288,19 +290,23 @@ class Comparison(Shown):
 
     @cached_property
     def disagreements(self) -> Any:
-        """Rows on which the systems' errors differ most: texts as they were written, and errors, of each."""
+        """Rows on which the systems' errors differ most: texts as they were written, and errors, of each.
+
+        A column of ours that a system has the name of gets an underscore at its end.
+        """
         import pandas as pd
 
         errors = np.stack([score.utterances.errors for score in self.scores])
         spread = errors.max(axis=0) - errors.min(axis=0)
         order = np.argsort(-spread, kind="stable")
         texts = self.scores[0].texts
-        columns: dict[str, Any] = {"reference": texts.written_references}
+        named = unclashed(["reference", *(f"{name}_errors" for name in self.names), "spread"], self.names)
+        columns: dict[str, Any] = {named["reference"]: texts.written_references}
         for score in self.scores:
             columns[score.name] = score.texts.written_hypotheses(score.name)
-            columns[f"{score.name}_errors"] = score.utterances.errors
-        columns["spread"] = spread
-        frame = pd.DataFrame(columns, index=pd.Index(list(texts.labels)))
+            columns[named[f"{score.name}_errors"]] = score.utterances.errors
+        columns[named["spread"]] = spread
+        frame = pd.DataFrame(columns, index=index_of(texts))
         return frame.iloc[order[: np.count_nonzero(spread)]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -332,6 +338,7 @@ class Comparison(Shown):
                 f"{score.name:{width}}  {percent(score.wer):>6}  {interval:>16}  {counts.substitutions:6,} "
                 f"{counts.deletions:6,} {counts.insertions:6,}  {rtfx:>6}  {paid}"
             )
+        lines += [told for score in self.scores for told in partial_rates(score.name, score.rates)]
         shown = self.shown_differences
         lines += [difference.verdict for difference in shown]
         if len(shown) < len(self.differences):

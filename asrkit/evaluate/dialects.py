@@ -21,7 +21,7 @@ from ..errors import OptionError
 from . import networks, sclite
 from .networks import Tokens
 
-__all__ = ["Dialect", "Located", "Sclite", "Text", "dialect_name", "located_rows", "uncollected"]
+__all__ = ["Dialect", "Located", "Sclite", "Text", "dialect_name", "located_rows", "sclite_options", "uncollected"]
 
 Text: TypeAlias = str | Sequence[str]
 Located: TypeAlias = tuple[Tokens, Tokens, str, Sequence[int] | None]
@@ -36,8 +36,9 @@ class Sclite:
     A substitution costs 4, an insertion or a deletion 3. So ``a b c d e`` heard as ``d e x y z`` is 6 errors and not
     the 5 of Levenshtein's distance. Of equally cheap alignments sclite's own is taken, word for word.
 
-    In a text (not in a sequence of tokens, which is taken as it is) ``{a / b c / @}`` lists what may have been said,
-    nested if need be; ``@`` is nothing. The cheapest alternative becomes the reference.
+    In a text ``{a / b c / @}`` lists what may have been said, nested if need be; ``@`` is nothing. The cheapest
+    alternative becomes the reference. In ``align`` a sequence of tokens is taken as it is; where columns are scored,
+    the markup is kept and what stands between its signs is normalised piece by piece.
 
     Args:
         case_sensitive: sclite's ``-s``. Without it A to Z equal a to z; other letters keep their case, ``É`` is
@@ -68,7 +69,7 @@ def dialect_name(dialect: Dialect) -> str:
     >>> dialect_name("levenshtein"), dialect_name(Sclite(fragments=True))
     ('levenshtein', 'sclite -F')
     """
-    return str(_checked(dialect) or "levenshtein")
+    return str(sclite_options(dialect) or "levenshtein")
 
 
 def located_rows(references: Sequence[Text], hypotheses: Sequence[Text], dialect: Dialect) -> Iterable[Located]:
@@ -77,7 +78,7 @@ def located_rows(references: Sequence[Text], hypotheses: Sequence[Text], dialect
     Of alternatives the tokens are those that were chosen. All alternatives have one place, so that two ways through
     them can be compared; places are None where there are no alternatives, the place of a token being its index.
     """
-    options = _checked(dialect)
+    options = sclite_options(dialect)
     _check_rows(references, hypotheses)
     left = [_tokens(text) for text in references]
     # Many hypotheses are their reference; one tuple for both is quick to compare.
@@ -180,12 +181,17 @@ def _is_special(token: str, options: Sclite) -> bool:
     return (
         token == networks.NOTHING
         or "{" in token
-        or (options.fragments and len(token) > 1 and ("-" in (token[0], token[-1]) or token.endswith("-)")))
+        or (options.fragments and (networks.is_fragment(token) or token.endswith("-)")))
         or (options.optional and networks.is_optional(token))
     )
 
 
-def _checked(dialect: Dialect) -> Sclite | None:
+def sclite_options(dialect: Dialect) -> Sclite | None:
+    """The options of sclite, None for ``"levenshtein"``.
+
+    Raises:
+        OptionError: it is no dialect.
+    """
     if isinstance(dialect, Sclite):
         return dialect
     if dialect == "sclite":

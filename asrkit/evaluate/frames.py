@@ -51,7 +51,7 @@ def score(
 ) -> Any:
     """A ``Score`` of one column of texts, or with ``by`` a frame of slices; see ``DataFrame.asr.score``."""
     options = {"level": level, "replicates": replicates, "seed": seed}
-    texts = texts_of(frame, reference, [hypothesis], language, normalizer, unit, failed)
+    texts = texts_of(frame, reference, [hypothesis], language, normalizer, unit, failed, dialect)
     whole = _score(frame, texts, str(hypothesis), block, dialect, options)
     if by is None:
         return whole
@@ -83,7 +83,7 @@ def compare(
     if isinstance(hypotheses, str):
         raise OptionError(f"expected a list of columns to compare, got {hypotheses!r}; score() is for one")
     options: dict[str, Any] = {"level": level, "replicates": replicates, "seed": seed}
-    texts = texts_of(frame, reference, hypotheses, language, normalizer, unit, failed)
+    texts = texts_of(frame, reference, hypotheses, language, normalizer, unit, failed, dialect)
     scores = [_score(frame, texts, str(name), block, dialect, options) for name in hypotheses]
     blocks = _blocks(frame, block, texts)
     sliced = None
@@ -106,9 +106,10 @@ def texts_of(
     normalizer: str | Callable[[str], str] | Normalizer,
     unit: Unit | Literal["auto"],
     failed: Failed,
+    dialect: Dialect = "levenshtein",
 ) -> Texts:
     """Columns of a frame, made comparable."""
-    return comparable(
+    texts = comparable(
         column_of(frame, reference),
         {str(name): hypotheses_of(frame, name) for name in hypotheses},
         labels=frame.index.tolist(),
@@ -121,7 +122,9 @@ def texts_of(
         },
         unit=unit,
         failed=failed,
+        dialect=dialect,
     )
+    return replace(texts, index=frame.index[texts.rows])
 
 
 def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:

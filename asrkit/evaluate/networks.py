@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import OptionError
 
-__all__ = ["NOTHING", "Tokens", "align", "is_optional"]
+__all__ = ["NOTHING", "Mark", "Tokens", "align", "is_fragment", "is_optional", "readings_of"]
 
 NOTHING = "@"
 _SUBSTITUTION, _INDEL, _OPTIONAL, _NOTHING, _BOTH_NOTHING = 4, 3, 2, 0.001, 1
@@ -25,6 +25,12 @@ Tokens: TypeAlias = tuple[str, ...]
 _Cell: TypeAlias = tuple[int, int]
 _Cost: TypeAlias = int | np.float32
 _Parsed: TypeAlias = "list[str | list[_Parsed]]"  # a word, or the alternatives
+
+
+class Mark(str):
+    """A brace, a slash or ``@`` among tokens that is markup; as a plain ``str`` it is a word."""
+
+    __slots__ = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +54,11 @@ class _Arc:
 def is_optional(token: str) -> bool:
     """Whether a word is marked as one that need not be heard."""
     return len(token) > 2 and token[0] == "(" and token[-1] == ")"
+
+
+def is_fragment(token: str) -> bool:
+    """Whether a word is marked as one of which a part was said."""
+    return len(token) > 1 and "-" in (token[0], token[-1])
 
 
 def align(
@@ -175,8 +186,8 @@ def _network(text: str | Sequence[str], what: str) -> tuple[list[_Arc], list[int
     start, first = _Node(), _Node()
     _add(start, first, "", -1)
     stop = first
-    marked = isinstance(text, str)  # else every token is a word, whatever it looks like
-    for place, item in enumerate(_parse(text, what) if isinstance(text, str) else text):
+    marked = isinstance(text, str)  # else a token is a word, whatever it looks like, unless it is a Mark
+    for place, item in enumerate(_parse(text, what) if isinstance(text, str) else _nested(text, what)):
         following = _Node()
         _join(stop, following, item, place, marked)
         stop = following
@@ -195,7 +206,7 @@ def _network(text: str | Sequence[str], what: str) -> tuple[list[_Arc], list[int
 
 
 def _add(start: _Node, end: _Node, word: str, place: int, marked: bool = True) -> None:
-    arc = _Arc(word, place, start, end, is_nothing=marked and word == NOTHING)
+    arc = _Arc(word, place, start, end, is_nothing=word == NOTHING and (marked or isinstance(word, Mark)))
     start.leaving.append(arc)
     end.arriving.append(arc)
 
@@ -210,6 +221,34 @@ def _join(start: _Node, end: _Node, item: str | list[_Parsed], place: int, marke
             following = end if number == len(alternative) else _Node()
             _join(at, following, part, place, marked)
             at = following
+
+
+def _nested(tokens: Sequence[str], what: str) -> _Parsed:
+    """Tokens with their alternatives as lists, as ``_parse`` gives them of a text.
+
+    >>> _nested(["{", Mark("{"), "a", Mark("/"), "b", "c", Mark("}")], "")
+    ['{', [['a'], ['b', 'c']]]
+    """
+    items: _Parsed = []
+    waiting: list[tuple[_Parsed, list[_Parsed]]] = []  # what each open brace stands in, and its alternatives
+    for sign in tokens:
+        if not isinstance(sign, Mark) or sign == NOTHING:
+            items.append(sign)
+        elif sign == "{":
+            waiting.append((items, []))
+            items = []
+        else:  # a slash, or the brace that closes
+            waiting[-1][1].append(items)
+            items = []
+            if sign == "}":
+                items, alternatives = waiting.pop()
+                kept = [alternative for alternative in alternatives if alternative]
+                if not kept:
+                    raise OptionError(f"{what}: braces without alternatives in {' '.join(tokens)!r}")
+                items.append(kept)
+    if waiting:
+        raise OptionError(f"{what}: a brace is not closed in {' '.join(tokens)!r}")
+    return items
 
 
 def _parse(text: str, what: str) -> _Parsed:
@@ -229,6 +268,36 @@ def _parse(text: str, what: str) -> _Parsed:
         at = closing + 1
     items.extend(text[at:].split())
     return items
+
+
+def readings_of(text: str, most: int = 64) -> list[str] | None:
+    """Every way to read a text with alternatives, or None where there are more than ``most``.
+
+    Raises:
+        OptionError: a brace is not closed.
+
+    >>> readings_of("so {uh / {a / b} c / @} it")
+    ['so uh it', 'so a c it', 'so b c it', 'so it']
+    """
+    return _readings(_parse(text, "markup"), most)
+
+
+def _readings(items: _Parsed, most: int) -> list[str] | None:
+    found = [""]
+    for item in items:
+        if isinstance(item, str):
+            ways: list[str] = ["" if item == NOTHING else item]
+        else:
+            ways = []
+            for alternative in item:
+                own = _readings(alternative, most)
+                if own is None:
+                    return None
+                ways += own
+        if len(found) * len(ways) > most:
+            return None
+        found = [" ".join(filter(None, (before, way))) for before in found for way in ways]
+    return found
 
 
 def _braces(text: str, what: str) -> Iterator[tuple[int, int]]:

@@ -22,10 +22,13 @@ from .blocks import check_labels
 from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
+from .indexed import check_unclashed, index_of
+from .rates import Quotient, quotient
 from .shown import Shown
 from .significance import simultaneous_level
 from .texts import SystemTexts, Texts
-from .wording import interval_ends, level_told, per_minute, percent, speed, too_few
+from .tokens import tokenize
+from .wording import dollars, interval_ends, level_told, per_minute, percent, speed, too_few
 
 __all__ = [
     "Score",
@@ -43,6 +46,9 @@ __all__ = [
     "unknown_told",
 ]
 
+OF_SLICES = (  # columns of the table of slices beside the user's own
+    "rows", "words", "wer", "low", "high", "substitutions", "deletions", "insertions", "warning", "system"
+)  # fmt: skip
 SHOWN = 10  # of the worst rows and the most frequent confusions
 
 
@@ -119,34 +125,46 @@ class Score(Shown):
     def characters(self) -> ErrorCounts:
         """The same texts, counted by graphemes."""
         compared = self.compared
-        return count_errors(compared.reference_tokens("character"), compared.hypothesis_tokens("character")).total
+        sides = [compared.reference_tokens("character"), compared.hypothesis_tokens("character")]
+        for row in compared.marked_rows:
+            chosen = self.alignments[row]  # of alternatives those that the alignment chose
+            blank = "" if compared.units[row] == "character" else " "
+            for side, tokens in zip(sides, (chosen.reference, chosen.hypothesis), strict=True):
+                side[row] = tokenize(blank.join(tokens), "character", compared.languages[row])
+        return count_errors(*sides).total
 
     @property
     def cer(self) -> float:
         """Character error rate, by graphemes."""
         return self.characters.wer
 
+    @cached_property
+    def rates(self) -> dict[str, Quotient]:
+        """RTFx, dollars per hour and words per minute of silence, each with the number of rows that it is of."""
+        silent = self.utterances.reference_words == 0
+        rows = len(self.texts.rows)
+        return {
+            "RTFx": quotient(self.audio, self.elapsed, rows=rows),
+            "$/h": quotient(self.cost, self.audio, scale=3600, rows=rows),
+            "words a minute of silence": quotient(
+                self.utterances.insertions, self.audio, scale=60, among=silent, rows=rows
+            ),
+        }
+
     @property
     def rtfx(self) -> float:
-        """Seconds of audio by seconds of work; NaN where nobody told."""
-        if self.audio is None or self.elapsed is None:
-            return math.nan
-        return _ratio(np.nansum(self.audio), np.nansum(self.elapsed))
+        """Seconds of audio divided by seconds of work, over the rows in which both are known; NaN without any."""
+        return self.rates["RTFx"].value
 
     @property
     def dollars_per_hour(self) -> float:
-        """Of audio; NaN where nothing was paid or nobody told."""
-        if self.audio is None or self.cost is None:
-            return math.nan
-        return _ratio(np.nansum(self.cost), np.nansum(self.audio) / 3600)
+        """Dollars per hour of audio, over the rows in which both are known; NaN without any."""
+        return self.rates["$/h"].value
 
     @property
     def hallucinated_per_minute(self) -> float:
-        """Words heard by minutes of audio, in the rows where nothing was said; NaN where there are none."""
-        silent = self.utterances.reference_words == 0
-        if self.audio is None or not silent.any():
-            return math.nan
-        return _ratio(self.utterances.insertions[silent].sum(), np.nansum(np.asarray(self.audio)[silent]) / 60)
+        """Recognised words per minute of audio, in the rows where nothing was said; NaN where there are none."""
+        return self.rates["words a minute of silence"].value
 
     @property
     def failed(self) -> int:
@@ -180,7 +198,7 @@ class Score(Shown):
             values = getattr(self, name)
             if values is not None and (name != "confidence" or is_probability(values)):
                 columns[{"audio": "duration"}.get(name, name)] = values
-        return pd.DataFrame(columns, index=pd.Index(list(self.texts.labels)))
+        return pd.DataFrame(columns, index=index_of(self.texts))
 
     @property
     def worst(self) -> Any:
@@ -238,6 +256,7 @@ class Score(Shown):
                 "rtfx": self.rtfx,
                 "dollars_per_hour": self.dollars_per_hour,
                 "hallucinated_words_per_minute": self.hallucinated_per_minute,
+                "rows_of_rates": {name: rate.rows for name, rate in self.rates.items()},
                 "rows": len(self.texts.rows),
                 "rows_of_frame": self.texts.total,
                 "rows_without_reference": self.texts.unreferenced,
@@ -264,9 +283,14 @@ class Score(Shown):
             f"{percent(self.ser)} of the rows have an error",
         ]
         if not math.isnan(self.rtfx):
-            lines.append(f"  RTFx {speed(self.rtfx)}")
+            lines.append(f"  RTFx {speed(self.rtfx)}{self.rates['RTFx'].rows_told}")
+        if not math.isnan(self.dollars_per_hour):
+            lines.append(f"  ${dollars(self.dollars_per_hour)} per hour of audio{self.rates['$/h'].rows_told}")
         if not math.isnan(self.hallucinated_per_minute):
-            lines.append(f"  {per_minute(self.hallucinated_per_minute)} words per minute heard where nothing was said")
+            told = self.rates["words a minute of silence"].rows_told.replace("rows", "such rows")
+            lines.append(
+                f"  {per_minute(self.hallucinated_per_minute)} words per minute heard where nothing was said{told}"
+            )
         lines.append(f"  {rows_told(texts, [self.name])}")
         if interval.warning:
             lines.append(f"  beware: {interval.warning}")
@@ -330,6 +354,7 @@ def slices(
     import pandas as pd
 
     names = list(groups)
+    check_unclashed(names, OF_SLICES, "the table of slices")
     parts = _rows_of(groups)
     each = simultaneous_level(level, len(parts)) if parts else level
     counts = score.utterances
@@ -416,10 +441,6 @@ def interval_told(score: Score, form: str = "[{}, {}]") -> str:
     """The ends of a score's interval, or that there are too few rows for one."""
     interval = score.interval
     return interval_ends(score.wer, interval.low, interval.high, form, "rows" if score.block is None else "blocks")
-
-
-def _ratio(part: float, whole: float) -> float:
-    return float(part) / float(whole) if whole else math.nan
 
 
 def plain(value: Any) -> Any:

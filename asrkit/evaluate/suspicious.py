@@ -19,12 +19,15 @@ import numpy as np
 from ..errors import OptionError
 from .combine import network
 from .comparison import Comparison
+from .indexed import index_of, unclashed
+from .marked import without_marks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["suspicious_references"]
 
+OWN = ("score", "reason", "belongs_to", "reference", "heard", "evidence")  # columns, beside the systems' texts
 # The constants are chosen on real recordings, see benchmarks/references.py: references of other rows have gaps above
 # 0.3, right ones below 0.25, but for texts of a few letters.
 THRESHOLD = 0.5
@@ -69,8 +72,15 @@ def suspicious_references(comparison: Comparison, *, threshold: float = THRESHOL
     if len(scores) < 2:
         raise OptionError("expected two independent systems or more: one alone cannot agree")
     texts = scores[0].texts
-    references = texts.reference_tokens()
+    references: list[tuple[str, ...]] = texts.reference_tokens()
     heard = [score.texts.hypothesis_tokens(score.name) for score in scores]
+    if texts.markup is not None:  # of alternatives what the first system's alignment chose
+        aligned = scores[0].alignments
+        heard = [
+            [without_marks(own, row.hypothesis) for own, row in zip(texts_of, score.alignments, strict=True)]
+            for texts_of, score in zip(heard, scores, strict=True)
+        ]
+        references = [without_marks(own, row.reference) for own, row in zip(references, aligned, strict=True)]
     if len(references) > 1 and all(own == heard[0] for own in heard[1:]) and heard[0] != references:
         raise OptionError(f"{', '.join(comparison.names)} have the same text in every row: agreement says nothing")
     rows = [_judge(reference, [own[row] for own in heard]) for row, reference in enumerate(references)]
@@ -79,17 +89,18 @@ def suspicious_references(comparison: Comparison, *, threshold: float = THRESHOL
     order = np.argsort([-row.score for row in rows], kind="stable").tolist()
     kept = [at for at in order if rows[at].score > 0 and rows[at].score >= threshold]
     others = [rows[at].elsewhere for at in kept]
+    named = unclashed(OWN, comparison.names)
     columns: dict[str, list[Any]] = {
-        "reason": [rows[at].reason(len(scores), labels) for at in kept],
-        "belongs_to": [None if other is None else labels[other] for other in others],
-        "reference": [texts.references[at] for at in kept],
-        "heard": [" ".join(rows[at].heard) for at in kept],
-        "evidence": ["; ".join(map(str, rows[at].stretches)) for at in kept],
+        named["reason"]: [rows[at].reason(len(scores), labels) for at in kept],
+        named["belongs_to"]: [None if other is None else labels[other] for other in others],
+        named["reference"]: [texts.references[at] for at in kept],
+        named["heard"]: [" ".join(rows[at].heard) for at in kept],
+        named["evidence"]: ["; ".join(map(str, rows[at].stretches)) for at in kept],
         **{score.name: [texts.hypotheses[score.name][at] for at in kept] for score in scores},
     }
-    index = pd.Index([labels[at] for at in kept], dtype=None if kept else object)
+    index = index_of(texts)[kept]
     frame = pd.DataFrame(columns, index=index, dtype=object)
-    frame.insert(0, "score", np.array([rows[at].score for at in kept], float))
+    frame.insert(0, named["score"], np.array([rows[at].score for at in kept], float))
     return frame
 
 

@@ -10,9 +10,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from ..errors import OptionError
-from ..normalizers import Normalizer, find
+from ..normalizers import Normalizer, find, merge_compounds
 from ..source import is_missing
+from .dialects import Dialect, Sclite
 from .languages import has_letters, identify_all, known_language
+from .marked import markup_of, normalised, tokens_of
 from .tokens import Unit, tokenize, unit_for
 
 __all__ = ["Failed", "SystemTexts", "Texts", "comparable"]
@@ -51,6 +53,7 @@ class SystemTexts:
         written_references: before normalisation, one per row; empty if unknown.
         written_hypotheses: before normalisation, one per row; empty if unknown.
         normalizer_of: the normalizer for the language of a row.
+        markup: the options of sclite by which the texts were read for markup; None where none was looked for.
     """
 
     references: Sequence[str]
@@ -63,6 +66,7 @@ class SystemTexts:
     written_references: Sequence[str] = ()
     written_hypotheses: Sequence[str] = ()
     normalizer_of: NormalizerOf = field(default_factory=lambda: NormalizerOf("none"))
+    markup: Sclite | None = None
 
     def reference_tokens(self, unit: Unit | None = None, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
         """The references cut into what is counted, or into another unit; of all rows or of some positions."""
@@ -71,6 +75,14 @@ class SystemTexts:
     def hypothesis_tokens(self, unit: Unit | None = None, rows: Sequence[int] | None = None) -> list[tuple[str, ...]]:
         """The system's texts cut into what is counted, or into another unit; of all rows or of some positions."""
         return self._tokens(self.hypotheses, unit, rows)
+
+    @property
+    def marked_rows(self) -> list[int]:
+        """The rows in whose texts there is markup, or looks to be."""
+        if self.markup is None:
+            return []
+        pairs = zip(self.references, self.hypotheses, strict=True)
+        return [row for row, pair in enumerate(pairs) if any("{" in text or "@" in text for text in pair)]
 
     @classmethod
     def picked(cls, systems: Sequence[Self], chosen: Sequence[int]) -> Self:
@@ -89,6 +101,7 @@ class SystemTexts:
             if all(system.written_hypotheses for system in systems)
             else (),
             normalizer_of=systems[0].normalizer_of,
+            markup=systems[0].markup,
         )
 
     @property
@@ -103,7 +116,8 @@ class SystemTexts:
 
     def _tokens(self, texts: Sequence[str], unit: Unit | None, rows: Sequence[int] | None) -> list[tuple[str, ...]]:
         places = range(len(texts)) if rows is None else rows
-        return [tokenize(texts[row], unit or self.units[row], self.languages[row]) for row in places]
+        cut = tokenize if self.markup is None else tokens_of
+        return [cut(texts[row], unit or self.units[row], self.languages[row]) for row in places]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +135,8 @@ class Texts:
         unreferenced: number of rows without a reference, which are not scored.
         failed: name of each system -> number of rows without a hypothesis although there is a reference.
         failed_as: ``exclude`` (such a row is scored for no system) or ``deletions`` (its words count as deleted).
+        markup: as for ``SystemTexts``.
+        index: pandas' index of these rows, None where they come from no frame.
     """
 
     rows: np.ndarray[Any, np.dtype[np.int64]]
@@ -133,6 +149,8 @@ class Texts:
     unreferenced: int
     failed: Mapping[str, int]
     failed_as: Failed
+    markup: Sclite | None = None
+    index: Any = None
 
     @property
     def hypotheses(self) -> dict[str, Sequence[str]]:
@@ -176,7 +194,8 @@ class Texts:
         return self._tokens([system.otherwise.get(row, text) for row, text in enumerate(system.hypotheses)])
 
     def _tokens(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
-        return [tokenize(*row) for row in zip(texts, self.units, self.languages, strict=True)]
+        cut = tokenize if self.markup is None else tokens_of
+        return [cut(*row) for row in zip(texts, self.units, self.languages, strict=True)]
 
 
 def comparable(
@@ -189,6 +208,7 @@ def comparable(
     system_languages: Mapping[str, Sequence[str | None]] | None = None,
     unit: Unit | Literal["auto"] = "auto",
     failed: Failed = "exclude",
+    dialect: Dialect = "levenshtein",
 ) -> Texts:
     """Make references and hypotheses comparable.
 
@@ -209,9 +229,10 @@ def comparable(
         system_languages: name of a system -> the language in which it transcribed each row, None if unknown.
         unit: what is counted; ``auto`` chooses by the language.
         failed: what becomes of rows that a system gave no text for.
+        dialect: how the texts will be aligned: sclite's have markup, which is kept.
 
     Raises:
-        OptionError: no row can be scored, a cell holds no text, or the lengths differ.
+        OptionError: no row can be scored, a cell holds no text, the lengths differ, or markup is not closed.
     """
     if failed not in ("exclude", "deletions"):
         raise OptionError(f"expected failed='exclude' or failed='deletions', got {failed!r}")
@@ -239,7 +260,7 @@ def comparable(
     stated = [known_language(stated[row]) for row in rows]
     written = [_text(references[row], "reference", labels[row]) for row in rows]
     of_reference = _filled(stated, written)
-    maker = _Maker(normalizer, unit)
+    maker = _Maker(normalizer, unit, markup_of(dialect))
     neutral = maker.normalised(written, of_reference)
     units = maker.units(neutral, of_reference)
     systems = {}
@@ -263,20 +284,40 @@ def comparable(
         unreferenced=count - sum(has_reference),
         failed={name: sum(flags) for name, flags in missed.items()},
         failed_as=failed,
+        markup=maker.markup,
     )
 
 
 class _Maker:
     """Normalises texts and chooses what is counted, each row by its own language."""
 
-    def __init__(self, normalizer: str | Callable[[str], str] | Normalizer, unit: Unit | Literal["auto"]) -> None:
+    def __init__(
+        self,
+        normalizer: str | Callable[[str], str] | Normalizer,
+        unit: Unit | Literal["auto"],
+        markup: Sclite | None,
+    ) -> None:
         self._unit = unit
+        self.markup = markup
         self.depends_on_language = normalizer == "auto" or unit == "auto"
         self.normalizer_of = NormalizerOf(normalizer)
         self.find = cache(self.normalizer_of)
 
     def normalised(self, texts: Sequence[str], languages: Sequence[str | None]) -> list[str]:
-        return [self.find(language)(text) for text, language in zip(texts, languages, strict=True)]
+        pairs = zip(texts, languages, strict=True)
+        if self.markup is None:
+            return [self.find(language)(text) for text, language in pairs]
+        return [normalised(text, self.find(language), self.markup) for text, language in pairs]
+
+    def heard(self, references: Sequence[str], texts: Sequence[str], languages: Sequence[str | None]) -> list[str]:
+        """Hypotheses, normalised; what depends on the reference, such as compounds, by the normalised one."""
+        made = self.normalised(texts, languages)
+        if not any(getattr(self.find(language), "compounds", False) for language in set(languages)):
+            return made
+        return [
+            merge_compounds(reference, text)[1] if getattr(self.find(language), "compounds", False) else text
+            for reference, text, language in zip(references, made, languages, strict=True)
+        ]
 
     def units(self, references: Sequence[str], languages: Sequence[str | None]) -> list[Unit]:
         if self._unit != "auto":
@@ -300,12 +341,14 @@ class _Maker:
                 references[row] = text
             for row, unit in zip(others, self.units([references[row] for row in others], own), strict=True):
                 units[row] = unit
-        otherwise = self.normalised([heard[row] for row in others], [of_reference[row] for row in others])
+        otherwise = self.heard(
+            [neutral[1][row] for row in others], [heard[row] for row in others], [of_reference[row] for row in others]
+        )
         unknown = [row for row, language in enumerate(languages) if language is None]
         used = {self.find(language) for language in set(languages)}
         return SystemTexts(
             references=references,
-            hypotheses=self.normalised(heard, languages),
+            hypotheses=self.heard(references, heard, languages),
             languages=languages if others else of_reference,
             units=units,
             normalizer=", ".join(sorted({f"{one.name} {one.version}" for one in used})),
@@ -316,6 +359,7 @@ class _Maker:
             written_references=written,
             written_hypotheses=heard,
             normalizer_of=self.normalizer_of,
+            markup=self.markup,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .comparison import Comparison, Difference
 from .headline import Name, headline_parts
 from .marks import Mark, marks, row_marks
 from .markup import MINUS, Html, direction, element, joined, named, shortened
+from .rates import Quotient
 from .score import Score, interval_told, rows_told, trace
 from .wording import (
     and_more,
@@ -168,9 +169,11 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
         f"reference {unit}": [f"{score.counts.reference_length:,}" for score in scores],
         "CER": [percent(score.cer) for score in scores],
         "rows with an error": [percent(score.ser) for score in scores],
-        "RTFx": [speed(score.rtfx) for score in scores],
-        "$ per audio hour": [dollars(score.dollars_per_hour) for score in scores],
-        "words heard per minute of silence": [per_minute(score.hallucinated_per_minute) for score in scores],
+        "RTFx": [_rate(score.rates["RTFx"], speed) for score in scores],
+        "$ per audio hour": [_rate(score.rates["$/h"], dollars) for score in scores],
+        "words heard per minute of silence": [
+            _rate(score.rates["words a minute of silence"], per_minute) for score in scores
+        ],
         "failed rows": [f"{score.failed:,}" if score.failed else "-" for score in scores],
     }
     kept = {name: cells for name, cells in columns.items() if any(cell not in ("-", None) for cell in cells)}
@@ -709,6 +712,10 @@ def _points(share: float) -> str:
 
 def _number(value: float, form: str) -> str:
     return form.format(value).replace("-", MINUS) if math.isfinite(value) else "-"
+
+
+def _rate(rate: Quotient, form: Callable[[float], str]) -> str:
+    return f"{form(rate.value)}{rate.rows_told}"
 
 
 def _probability(p: float, own: Difference) -> str:

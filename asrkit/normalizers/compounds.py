@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["merge_compounds"]
+from ..errors import OptionError
+
+__all__ = ["check_needs_no_reference", "merge_compounds"]
 
 LONGEST = 8  # parts of one compound; more are a sentence without blanks
 
@@ -22,6 +24,16 @@ def merge_compounds(reference: str, hypothesis: str) -> tuple[str, str]:
         return reference, hypothesis
     merged = _merged(ref, hyp)
     return reference, " ".join(merged) if merged != hyp else hypothesis
+
+
+def check_needs_no_reference(normalizer: object, what: str) -> None:
+    """Refuse a normalizer with compounds where no text is the reference.
+
+    Raises:
+        OptionError: it writes compounds as the reference does.
+    """
+    if getattr(normalizer, "compounds", False):
+        raise OptionError(f"compounds are written as the reference writes them, and {what} has none; pass 'english'")
 
 
 def _joined(words: list[str]) -> set[str]:

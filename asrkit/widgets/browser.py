@@ -18,6 +18,7 @@ from ..errors import AsrkitError, ColumnError, OptionError
 from ..evaluate import frames, views
 from ..evaluate.alignment import Alignment
 from ..evaluate.dialects import Dialect
+from ..evaluate.indexed import index_of, unclashed
 from ..evaluate.marks import Mark
 from ..evaluate.markup import MINUS, Html, direction, element, joined, named, shortened
 from ..evaluate.score import Score, rows_told, trace
@@ -400,7 +401,7 @@ def browse(
     if isinstance(hypotheses, str) or not hypotheses:
         raise OptionError(f"expected a list of columns with hypotheses, got {hypotheses!r}")
     # All rows with a reference: one that a single system failed on still tells something about the others.
-    texts = frames.texts_of(frame, reference, hypotheses, language, normalizer, unit, "deletions")
+    texts = frames.texts_of(frame, reference, hypotheses, language, normalizer, unit, "deletions", dialect)
     names = [str(name) for name in hypotheses]
     skip = [audio, reference, *hypotheses, start, end]
     columns, slices, further = _columns(frame, by, skip, names)
@@ -468,10 +469,11 @@ def browse_scores(
     if frame is None:
         if audio is not None or reference is not None or by is not None:
             raise OptionError("audio=, reference= and by= are columns of a frame; pass frame= too")
-        frame = pd.DataFrame({"reference": references, **hypotheses}, index=pd.Index(list(texts.labels)))
+        named = unclashed(["reference", "audio"], hypotheses)
+        frame = pd.DataFrame({named["reference"]: references, **hypotheses}, index=index_of(texts))
         if paths is not None:
-            audio = "audio"
-            frame = frame.assign(audio=pd.Series(list(paths), index=frame.index, dtype=object))
+            audio = named["audio"]
+            frame = frame.assign(**{audio: pd.Series(list(paths), index=frame.index, dtype=object)})
         rows = np.arange(len(frame))
     else:
         if len(frame) != texts.total or [frame.index[row] for row in rows] != list(texts.labels):
