@@ -51,7 +51,7 @@ def run(manifest: Path, model: str, served: str, report: Path) -> int:
         )
     _print_rows(df, comparison)
     print(f"\n{comparison}\n{remote.label}: {remote.spending}")
-    comparison.to_html(report, title="Local Whisper and Workers AI on the demo clips")
+    comparison.to_html(report, title=f"{local.name} and {remote.label} on the demo clips")
     print(f"report: {report.resolve()}")
     return 1 if comparison.failures or any(score.failed for score in comparison.scores) else 0
 
