@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from .audio import probe, stream
+from .cloudflare.account import host_elsewhere
 from .cloudflare.models import check_options, model_of
 from .cloudflare.prices import AS_OF, DOLLARS_PER_NEURON, FREE_NEURONS, Price, money, price_of
 from .columns import column_of
@@ -68,7 +69,8 @@ class Estimate:
         where = "on this machine at no charge" if self.price is None else f"{self.requests:,} requests or more"
         lines = [f"{self.model}: {self.rows:,} rows, {self.minutes:,.1f} min of audio, {where}"]
         if self.dollars is None or self.neurons is None or self.free_dollars is None:
-            lines.append(f"  no price is published for it (as of {AS_OF}): unknown, not zero")
+            why = f"no price is published for it (as of {AS_OF})" if self.price is None else self.price.unknown_told
+            lines.append(f"  {why}: unknown, not zero")
         elif self.price is not None:
             lines.append(
                 f"  {self.neurons:,.0f} neurons, {money(self.dollars)} at list price (as of {self.price.as_of})"
@@ -138,8 +140,16 @@ def estimate(
                 continue
             seconds += length
             requests += ceil(length / longest)
-    price = price_of(name) if name.startswith("@cf/") else None
-    return Estimate(name, rows, seconds, requests, unknown, price)
+    return Estimate(name, rows, seconds, requests, unknown, _price(name, model, options))
+
+
+def _price(name: str, model: object, options: dict[str, Any]) -> Price | None:
+    """What the service asks for; None on this machine, and unknown where another host answers in Cloudflare's place."""
+    from .backends.workers_ai import WorkersAI
+
+    if isinstance(model, WorkersAI):
+        return price_of(name, model.account.elsewhere)
+    return price_of(name, host_elsewhere(options.get("base_url"))) if name.startswith("@cf/") else None
 
 
 def _longest(name: str, model: object, options: dict[str, Any]) -> float:

@@ -50,8 +50,8 @@ def run(manifest: Path, model: str, served: str, report: Path) -> int:
             "path", reference="text", models=[local, remote], by="condition", block="speaker", language="en"
         )
     _print_rows(df, comparison)
-    print(f"\n{comparison}\n{REMOTE}: {remote.spending}")
-    comparison.to_html(report, title="Local Whisper and Workers AI on the demo clips")
+    print(f"\n{comparison}\n{remote.label}: {remote.spending}")
+    comparison.to_html(report, title=f"{local.name} and {remote.label} on the demo clips")
     print(f"report: {report.resolve()}")
     return 1 if comparison.failures or any(score.failed for score in comparison.scores) else 0
 
@@ -76,7 +76,13 @@ def _workers_ai(served: str) -> Iterator[tuple[WorkersAI, str]]:
 
 def _print_rows(df: pd.DataFrame, comparison: Comparison) -> None:
     """What each system heard in each clip, with the clip's own error rate."""
+    from .evaluate.wording import cut_text, percent
+
     frames = {score.name: score.frame for score in comparison.scores}
+    written = {
+        score.name: dict(zip(score.texts.labels, score.texts.written_hypotheses(score.name), strict=True))
+        for score in comparison.scores
+    }
     width = max(map(len, frames))
     print(f"\n{'clip':14} {'condition':10} {'system':{width}} {'WER':>6}  hypothesis")
     for index, clip in df.iterrows():
@@ -84,9 +90,9 @@ def _print_rows(df: pd.DataFrame, comparison: Comparison) -> None:
         for system, frame in frames.items():
             if index in frame.index:
                 row = frame.loc[index]
-                wer = f"{row['wer']:6.1%}" if row["words"] else "     -"
-                shown = row["hypothesis"] or "(nothing)"
+                wer = percent(row["wer"])
+                shown = cut_text(written[system][index], SHOWN) or "(nothing)"
             else:
                 wer, shown = "", "(no text)"
-            print(f"{name:14} {condition:10} {system:{width}} {wer:>6}  {shown[:SHOWN]}{'…' * (len(shown) > SHOWN)}")
+            print(f"{name:14} {condition:10} {system:{width}} {wer:>6}  {shown}")
             name = condition = ""

@@ -536,5 +536,7 @@ def _joined(
     kept = frame.drop(columns=[name for name in old if name in frame.columns])
     result = pd.concat([kept, pd.DataFrame(values, index=frame.index)], axis=1)
     made = frame.attrs.get("asrkit", {})
-    result.attrs = {**frame.attrs, "asrkit": {**made, into: dict(backend.fingerprint)}}
+    answered_by = getattr(backend, "answered_by", None)  # where it is not the service that the model is named after
+    own = {**backend.fingerprint, **({} if answered_by is None else {"answered_by": answered_by})}
+    result.attrs = {**frame.attrs, "asrkit": {**made, into: own}}
     return result

@@ -1,6 +1,7 @@
 """The command line, as somebody types it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -147,9 +148,14 @@ def test_the_demo_prints_rows_of_both_systems_their_word_error_rates_and_the_spe
 
     printed = capsys.readouterr().out
     table = printed.split("\nsystem ")[1]
-    rates = [float(table.split(f"\n{name} ")[1].split("%")[0]) for name in (TINY, "@cf/openai/whisper    ")]
+    rates = [
+        float(table.split(f"\n{name} ")[1].split("%")[0])
+        for name in (TINY, f"@cf/openai/whisper (played here by {TINY})")
+    ]
     assert all(2 < rate < 25 for rate in rates)
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "(played here by openai/" in re.sub(r"<[^>]*>", "", page)
+    assert "$" not in re.sub(r"<style.*?</style>|<svg.*?</svg>|<[^>]*>", "", page + printed, flags=re.DOTALL)
     assert "is played by openai/whisper-tiny.en behind asrkit serve" in printed
     assert "cannot be told apart" in printed
     assert printed.count("(nothing)") == 2

@@ -164,7 +164,7 @@ class TestTimeIsForTheWholeExchange:
         assert error.code == "timed-out"
         assert server.asked == 2  # what may have been billed is sent twice at most
         assert backend.spending.requests == 2
-        assert error.cost == pytest.approx(backend.spending.doubtful)
+        assert error.cost is None  # what this server asks for is not known
         assert backend.spending.doubtful > 0
 
     def test_a_server_that_does_not_read_the_request_is_given_up_in_time(self):

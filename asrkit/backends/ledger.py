@@ -26,6 +26,8 @@ class Spending:
         seconds: of audio that was answered.
         requests: sent, whatever came of them.
         is_known: whether a price is published; else the dollars are unknown, not zero.
+        elsewhere: the host that answered in Cloudflare's place. What it asks for is not known: the dollars are then
+            Cloudflare's list price, which counts for ``max_cost`` and nothing else.
     """
 
     dollars: float
@@ -33,6 +35,7 @@ class Spending:
     seconds: float
     requests: int
     is_known: bool = True
+    elsewhere: str | None = None
 
     def __sub__(self, before: Spending) -> Spending:
         return Spending(
@@ -41,10 +44,13 @@ class Spending:
             self.seconds - before.seconds,
             self.requests - before.requests,
             self.is_known,
+            self.elsewhere,
         )
 
     def __str__(self) -> str:
         minutes = f"{self.seconds / 60:.1f} min of audio in {self.requests:,} requests"
+        if self.elsewhere is not None:
+            return f"{minutes}, answered by {self.elsewhere} and not by Cloudflare, so what they cost is not known"
         if not self.is_known:
             return f"{minutes}; no price is published, so what they cost is not known"
         doubt = (

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ..audio import Audio, Encoded, encode
-from ..cloudflare.account import API, Account, Gateway
+from ..cloudflare.account import API, Account, Gateway, is_loopback
 from ..cloudflare.answers import transcript_of
 from ..cloudflare.codes import CODES, Then, then
 from ..cloudflare.models import Model, check_options, model_of
@@ -59,6 +60,8 @@ CONNECT_SECONDS, ANSWER_SECONDS, PER_SECOND = 10.0, 60.0, 0.5  # time-outs; the 
 SLOWEST = 125_000  # bytes a second that a line carries upwards; what takes longer has more time
 SHAPES = ("raw", "array", "base64")
 UNAUTHORIZED_AT_GATEWAY = 2009
+PLAYER = "x-asrkit-model"  # header of ``asrkit serve``: the model that answered, percent-encoded
+MOST_PLAYER, MOST_PLAYERS = 200, 8  # characters of a name; names, should a server send another with each answer
 QUOTED = 500  # characters of the service's own words in a message
 MAX_ANSWER, ANSWER_PER_SECOND = 4 * 2**20, 16 * 2**10  # bytes; fast speech with every detail has about 2 kB a second
 UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
@@ -74,7 +77,8 @@ class WorkersAI:
         api_token: else ``CLOUDFLARE_API_TOKEN``; or ``api_key`` with ``api_email``.
         api_key: else ``CLOUDFLARE_API_KEY``.
         api_email: else ``CLOUDFLARE_EMAIL``.
-        base_url: else ``CLOUDFLARE_BASE_URL``, else Cloudflare's own.
+        base_url: else ``CLOUDFLARE_BASE_URL``, else Cloudflare's own. Where another host answers, such as
+            ``asrkit serve``, no row has a cost, since nobody knows what that host asks for.
         gateway: name of an AI Gateway.
         gateway_token: of an authenticated gateway.
         cache_ttl: seconds that the gateway keeps an answer.
@@ -86,6 +90,7 @@ class WorkersAI:
             this holds for a call and its repetitions together: what runs that were killed, stopped or capped have paid
             for rows of this call, with this model and these options, counts until a run has done all of its rows.
             Two processes that work on the same rows share it. Without a journal it holds for this object alone.
+            Where another host answers in Cloudflare's place, the list price is counted all the same: it may be a proxy.
         per_minute: requests a minute that the account may make; asrkit keeps 5 % below. None: no limit.
         at_once: most requests at the same time; how many there are adapts to the service.
         longest: seconds of one request; longer recordings are cut at pauses.
@@ -158,6 +163,7 @@ class WorkersAI:
         self.account = Account.find(account_id, api_token, api_key, api_email, base_url, through)
         self.traffic = Traffic(per_minute=per_minute, most=at_once)
         self.budget = RetryBudget()
+        self._players: set[str] = set()  # models that answered in this one's name, as a server elsewhere says
         self._transport = transport
         self._client: httpx2.Client | None = None
         self._wire = Wire()
@@ -197,7 +203,34 @@ class WorkersAI:
     @property
     def spending(self) -> Spending:
         """What this backend has spent so far."""
-        return self.ledger.spending
+        elsewhere = self.account.elsewhere
+        spent = self.ledger.spending
+        return spent if elsewhere is None else replace(spent, is_known=False, elsewhere=elsewhere)
+
+    @property
+    def answered_by(self) -> str | None:
+        """What answered in the model's name so far, where it was not Cloudflare: a model or else a host."""
+        return ", ".join(sorted(self._players)) or self.account.elsewhere
+
+    @property
+    def label(self) -> str:
+        """The model's name, and behind it who answered where that was not Cloudflare.
+
+        >>> WorkersAI("@cf/openai/whisper", base_url="http://127.0.0.1:8000/client/v4").label
+        '@cf/openai/whisper (answered by 127.0.0.1:8000)'
+        """
+        host = self.account.elsewhere
+        if host is None:
+            return self.name
+        if not self._players:
+            return f"{self.name} (answered by {host})"
+        where = "here" if is_loopback(host) else f"at {host}"
+        return f"{self.name} (played {where} by {self.answered_by})"
+
+    @property
+    def _is_priced(self) -> bool:
+        """Whether it is known what a request costs."""
+        return self.ledger.price.is_known and self.account.elsewhere is None
 
     def language_code(self, language: str) -> str:
         """The language as the model takes it.
@@ -271,13 +304,13 @@ class WorkersAI:
         try:
             heard = retrying(once)
         except BackendError as error:
-            error.cost = sum(costs) if self.ledger.price.is_known else None
+            error.cost = sum(costs) if self._is_priced else None
             raise
         except Stopped:
             stopped = BackendError("not sent: the run was stopped before", code="interrupted")
-            stopped.cost = sum(costs) if self.ledger.price.is_known and costs else None
+            stopped.cost = sum(costs) if self._is_priced and costs else None
             raise stopped from None
-        return replace(heard, cost=sum(costs) if self.ledger.price.is_known else None)
+        return replace(heard, cost=sum(costs) if self._is_priced else None)
 
     def _request(self, clip: Encoded, language: str | None, costs: list[float]) -> Transcript:
         """Send it once. What it costs, or may cost, is added to ``costs``."""
@@ -303,8 +336,15 @@ class WorkersAI:
                 raise
         is_cached = answered.get("cf-aig-cache-status", "").upper() == "HIT"
         costs.append(self.ledger.settle(reservation, is_free=is_cached))
+        self._note_player(answered)
         heard = transcript_of(self.model, result, clip.duration, language)
         return replace(heard, elapsed=time.perf_counter() - began)
+
+    def _note_player(self, headers: Mapping[str, str]) -> None:
+        """Remember which model a server elsewhere says to have answered with."""
+        player = printable(unquote(headers.get(PLAYER, "")), MOST_PLAYER)
+        if player and self.account.elsewhere is not None and len(self._players) < MOST_PLAYERS:
+            self._players.add(player)
 
     def _message(self, clip: Encoded, language: str | None) -> tuple[bytes, dict[str, str], dict[str, str]]:
         """Body, headers and query."""

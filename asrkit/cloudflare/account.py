@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from ..errors import CredentialsError, OptionError
 
-__all__ = ["API", "GATEWAY", "Account", "Gateway"]
+__all__ = ["API", "GATEWAY", "Account", "Gateway", "host_elsewhere", "is_loopback"]
 
 API = "https://api.cloudflare.com/client/v4"
 GATEWAY = "https://gateway.ai.cloudflare.com/v1"
+HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
 LOOPBACK = ("127.", "localhost", "::1")
 METADATA = 5  # entries that a gateway takes
 
@@ -133,6 +134,11 @@ class Account:
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
+    def elsewhere(self) -> str | None:
+        """The host that answers in Cloudflare's place, with its port; None where Cloudflare answers."""
+        return host_elsewhere(self.base_url)
+
+    @property
     def headers(self) -> dict[str, str]:
         """Secrets included."""
         headers = dict(self.gateway.headers) if self.gateway else {}
@@ -149,6 +155,21 @@ class Account:
         own = self.base_url.removesuffix("/client/v4") + "/v1"
         base = GATEWAY if self.base_url == API else own
         return f"{base}/{self.account_id}/{self.gateway.name}/workers-ai/{model}"
+
+
+def host_elsewhere(base_url: str | None = None) -> str | None:
+    """The host of a base URL, else of ``CLOUDFLARE_BASE_URL``, that answers in Cloudflare's place; None for Cloudflare.
+
+    >>> host_elsewhere("http://127.0.0.1:8000/client/v4"), host_elsewhere(API)
+    ('127.0.0.1:8000', None)
+    """
+    parts = urlsplit(_clean(base_url) or _environment("CLOUDFLARE_BASE_URL") or API)
+    return None if parts.hostname in HOSTS else parts.netloc.rpartition("@")[2]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without its port, is this machine."""
+    return host.removeprefix("[").startswith(LOOPBACK)
 
 
 def _clean(text: str | None) -> str | None:

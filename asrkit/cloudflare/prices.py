@@ -31,7 +31,8 @@ class Price:
 
     Args:
         model: its name.
-        neurons_per_minute: of audio; None where no price is published.
+        neurons_per_minute: of audio; None where no price is published, or where Cloudflare does not answer.
+        elsewhere: the host that answers in Cloudflare's place; None where Cloudflare answers.
 
     >>> whisper = price_of("@cf/openai/whisper")
     >>> round(whisper.dollars(3600), 4), price_of("@cf/openai/whisper-tiny-en").dollars(60) is None
@@ -42,6 +43,14 @@ class Price:
     neurons_per_minute: float | None
     as_of: str = AS_OF
     source: str = SOURCE
+    elsewhere: str | None = None
+
+    @property
+    def unknown_told(self) -> str:
+        """Why there is no price, as a part of a sentence."""
+        if self.elsewhere is not None:
+            return f"{self.elsewhere} answers in Cloudflare's place, and what it asks for is not known"
+        return f"no price is published for it (as of {self.as_of})"
 
     @property
     def is_known(self) -> bool:
@@ -58,9 +67,9 @@ class Price:
         return None if neurons is None else neurons * DOLLARS_PER_NEURON
 
 
-def price_of(model: str) -> Price:
-    """The price of a model of Workers AI."""
-    return Price(model, PRICES.get(model))
+def price_of(model: str, elsewhere: str | None = None) -> Price:
+    """The price of a model of Workers AI; unknown where a host elsewhere answers in Cloudflare's place."""
+    return Price(model, PRICES.get(model) if elsewhere is None else None, elsewhere=elsewhere)
 
 
 def money(dollars: float) -> str:

@@ -53,6 +53,7 @@ def benchmark(
     names: list[str] = []
     for model in models:
         name = _name(model, [*frame.columns, *names, *failures])
+        before = set(frame.columns)
         began = time.perf_counter()
         try:
             backend = from_model(model)
@@ -79,6 +80,12 @@ def benchmark(
             failures[name] = f"no row has a text; the first error: {frame[f'{name}_error'].dropna().iloc[0]}"
             continue
         _share_out(frame, name, time.perf_counter() - began)
+        label = getattr(backend, "label", None)  # names who answered, where it was not the service of the model's name
+        if label is not None and label != getattr(backend, "name", label):
+            label = _name(label, [*before, *names, *failures])
+            frame = _renamed(frame, before, name, label)
+            failures = {label if failed == name else failed: why for failed, why in failures.items()}
+            name = label
         names.append(name)
     if not names:
         reasons = "; ".join(f"{name}: {why}" for name, why in failures.items())
@@ -125,6 +132,16 @@ def _name(model: object, taken: Sequence[Any]) -> str:
         own = f"{name} ({number})"
         number += 1
     return own
+
+
+def _renamed(frame: pd.DataFrame, before: set[Any], name: str, label: str) -> pd.DataFrame:
+    """The columns of one system under another name, with what is known of how they were made."""
+    new = {column: label + str(column)[len(name) :] for column in frame.columns if column not in before}
+    renamed = frame.rename(columns=new)
+    for key in ("asrkit", "asrkit_journal"):
+        if name in frame.attrs.get(key, {}):
+            renamed.attrs[key] = {label if own == name else own: told for own, told in frame.attrs[key].items()}
+    return renamed
 
 
 def _share_out(frame: pd.DataFrame, name: str, elapsed: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,10 +120,13 @@ def _told(comparison: Any, options: argparse.Namespace) -> int:
 
 
 def _print_slices(frame: pd.DataFrame) -> None:
-    from .score import percent
+    from .wording import percent, too_few
 
     shown = frame.drop(columns=["warning"])
-    rates = {name: shown[name].map(percent) for name in ("wer", "low", "high")}
+    rates = {"wer": [percent(rate) for rate in shown["wer"]]}
+    for name in ("low", "high"):
+        ends = zip(shown[name], shown["wer"], strict=True)
+        rates[name] = [too_few(wer) if math.isnan(end) else percent(end) for end, wer in ends]
     print(shown.assign(**rates).to_string(index=False))
     for warning in sorted(set(frame["warning"].dropna())):
         print(f"beware: {warning}")

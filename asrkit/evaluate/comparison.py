@@ -235,7 +235,7 @@ class Comparison(Shown):
             [
                 {
                     "system": score.name,
-                    "model": score.system.get("model"),
+                    "model": score.system.get("answered_by") or score.system.get("model"),
                     "wer": score.wer,
                     "low": score.interval.low,
                     "high": score.interval.high,

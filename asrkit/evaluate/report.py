@@ -360,15 +360,11 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
         f"reference {unit}",
         scores[0].texts.rate,
         "interval",
-        f"0 to {percent(scale[1])}",
+        f"drawn from 0 to {percent(scale[1])}",
         "substituted / deleted / inserted",
         "beware",
     ]
-    if all(row[-1] is None for row in rows):
-        heads, rows = heads[:-1], [row[:-1] for row in rows]
-        text = [1] if has_system else []
-    else:
-        text = [1, len(heads) - 1] if has_system else [len(heads) - 1]
+    text = [1, len(heads) - 1] if has_system else [len(heads) - 1]
     parts = [table(heads, rows, heads=True, text=text)]
     if told:
         parts.insert(0, _note(f"All intervals of a system hold together at a level of {level_told(told)}."))

@@ -153,7 +153,7 @@ def scores_table(scores: Sequence[Score], marked: str | None = None) -> Html:
     columns: dict[str, list[object]] = {
         rate: [percent(score.wer) for score in scores],
         level: [between(score) for score in scores],
-        f"0 to {percent(scale[1])}": [
+        f"drawn from 0 to {percent(scale[1])}": [
             interval_bar(
                 score.interval.low,
                 score.wer,
@@ -217,7 +217,7 @@ def differences_table(differences: Sequence[Difference], rate: str) -> Html:
         "first less second",
         f"difference of {rate} (points)",
         "interval (points)",
-        f"{_points(-reach)} to {_points(reach)}",
+        f"drawn from {_points(-reach)} to {_points(reach)}",
         "p" if len(differences) == 1 else f"p, corrected for {len(differences)} pairs (Holm)",
         "verdict",
         "rows more to settle it",
@@ -260,16 +260,21 @@ def table(
 ) -> Html:
     """A table whose cells know the name of their column, for screens that are too narrow for it.
 
+    A column without any cell, such as intervals that cannot be drawn, is left out.
+
     Args:
         columns: their names.
         rows: cells; None is an empty one.
         heads: the first cell of a row is its name.
         text: columns that hold text rather than numbers.
     """
+    filled = [not rows or any(row[place] is not None for row in rows) for place in range(len(columns))]
     body = []
     for row in rows:
         cells = []
         for place, (name, cell) in enumerate(zip(columns, row, strict=True)):
+            if not filled[place]:
+                continue
             is_head = heads and place == 0
             cells.append(
                 element(
@@ -286,6 +291,7 @@ def table(
         *(
             element("th", name, scope="col", class_="ak-text" if place in text or (heads and not place) else None)
             for place, name in enumerate(columns)
+            if filled[place]
         ),
     )
     return element("div", element("table", element("thead", head), element("tbody", *body)), class_="wide-table")

@@ -274,7 +274,8 @@ class Run:
     def with_debts(self, key: bytes, heard: Transcript) -> Transcript:
         """The cost of earlier requests for a row, which may have been billed, added to its own."""
         owed = self.book.owed.get(key)
-        return heard if not owed else replace(heard, cost=(heard.cost or 0.0) + owed)
+        # Without a cost, what requests cost is not known: a host answers in the service's place.
+        return heard if not owed or heard.cost is None else replace(heard, cost=heard.cost + owed)
 
     @property
     def is_due(self) -> bool:

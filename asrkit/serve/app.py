@@ -17,7 +17,12 @@ from .settings import Settings
 __all__ = ["create_app"]
 
 GET, POST = ("GET",), ("POST",)
-EXPOSED = ("cf-ai-req-id", "retry-after", cloudflare.IGNORED)  # headers that scripts of allowed pages may read
+EXPOSED = (
+    "cf-ai-req-id",
+    "retry-after",
+    cloudflare.IGNORED,
+    cloudflare.PLAYER,
+)  # headers that scripts of allowed pages may read
 ACCOUNTS = ("/client/v4/accounts/{account}", "/accounts/{account}")
 GATEWAYS = ("/v1/{account}/{gateway}/workers-ai", "/workers-ai")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any
+from urllib.parse import quote
 
 from ..cloudflare.models import MODELS, TASK, Model, schema
 from ..errors import OptionError
@@ -18,6 +19,7 @@ from .service import Service
 
 __all__ = ["no_route", "run", "run_any", "search_models", "search_tasks", "show_schema"]
 
+PLAYER = "x-asrkit-model"  # the model of this machine that answered, percent-encoded
 IGNORED = "x-asrkit-ignored"  # names the options that had no effect here
 MOST_QUEUED = 10_000_000  # bytes of a request that is to be queued
 PER_PAGE = 50
@@ -78,7 +80,9 @@ async def _run(service: Service, exchange: Exchange, model: Model, ask: Ask) -> 
 
 async def _hear(service: Service, exchange: Exchange, model: Model, ask: Ask) -> Answer:
     heard = await service.hear(exchange, ask.audio, service.catalogue.targets[model.name], ask.wish)
-    headers = {IGNORED: ", ".join(ask.ignored)[:1000]} if ask.ignored else None
+    headers = {PLAYER: quote(service.catalogue.table[model.name], safe="/:@ ")}
+    if ask.ignored:
+        headers[IGNORED] = ", ".join(ask.ignored)[:1000]
     return succeeded(DIALECTS[model.dialect](heard, ask.options), headers)
 
 
