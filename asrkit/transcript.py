@@ -72,6 +72,9 @@ class Transcript:
             ``temperature-fallback``; and the codes of the audio's warnings.
         cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
             price is unknown.
+        answer: what a service told beside text, times and voices (topics, sentiments, entities, search hits, ...), as
+            the JSON text of an object; None if there was no more. Of a recording that was sent in several parts its
+            ``parts`` are a list, each with its ``start`` in seconds, from which the times in it count.
 
     >>> Transcript("So it is.", segments=(Segment("So it is.", 0.0, 1.5),), duration=2.0).to_srt()
     '1\\n00:00:00,000 --> 00:00:01,500\\nSo it is.\\n'
@@ -87,6 +90,7 @@ class Transcript:
     compression_ratio: float | None = None
     flags: tuple[str, ...] = ()
     cost: float | None = None
+    answer: str | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -134,7 +138,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
     """
     segments = tuple(
         _shifted(segment, start, duration)
-        for part, start in zip(parts, starts, strict=True)
+        for part, start in zip(_with_own_speakers(parts), starts, strict=True)
         for segment in part.segments
     )
     weights = [len(part.text) + 1 for part in parts]
@@ -153,7 +157,48 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         compression_ratio=_highest(part.compression_ratio for part in parts),
         flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
         cost=total(part.cost for part in parts),
+        answer=_joined_answer(parts, starts),
     )
+
+
+def _with_own_speakers(parts: Sequence[Transcript]) -> Sequence[Transcript]:
+    """Speakers of several parts apart: a service numbers them anew in each, and its ``0`` may be somebody else."""
+    if sum(any(_speakers(segment) for segment in part.segments) for part in parts) < 2:
+        return parts
+
+    def named(speaker: str | None, number: int) -> str | None:
+        return None if speaker is None else f"{speaker} (part {number})"
+
+    return [
+        replace(
+            part,
+            segments=tuple(
+                replace(
+                    segment,
+                    speaker=named(segment.speaker, number),
+                    words=tuple(replace(word, speaker=named(word.speaker, number)) for word in segment.words),
+                )
+                for segment in part.segments
+            ),
+        )
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _speakers(segment: Segment) -> set[str]:
+    told = (segment.speaker, *(word.speaker for word in segment.words))
+    return {speaker for speaker in told if speaker is not None}
+
+
+def _joined_answer(parts: Sequence[Transcript], starts: Sequence[float]) -> str | None:
+    if len(parts) == 1 or all(part.answer is None for part in parts):
+        return parts[0].answer if parts else None
+    told = [
+        {"start": start, **json.loads(part.answer)}
+        for part, start in zip(parts, starts, strict=True)
+        if part.answer is not None
+    ]
+    return json.dumps({"parts": told}, ensure_ascii=False)
 
 
 def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:
