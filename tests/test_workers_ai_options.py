@@ -77,7 +77,9 @@ class Service:
 
 def heard_by(backend: asrkit.WorkersAI, *cells: object, **options: Any) -> pd.DataFrame:
     frame = pd.DataFrame({"audio": list(cells) or [tone()]})
-    return frame.asr.transcribe("audio", model=backend, progress=False, details=True, **options)
+    return frame.asr.transcribe(
+        "audio", model=backend, **{"progress": False, "details": True, "journal": False, **options}
+    )
 
 
 def asked(service: Service) -> list[tuple[str, str]]:
