@@ -97,12 +97,14 @@ class Encoded:
         format: FFmpeg's name of its container, such as ``flac`` or ``wav``.
         duration: in seconds.
         warnings: as in ``Audio``.
+        channels: in the file.
     """
 
     data: bytes
     format: str
     duration: float
     warnings: tuple[str, ...] = ()
+    channels: int = 1
 
     @property
     def media_type(self) -> str:

@@ -20,7 +20,7 @@ from .spacing import is_unspaced, needs_blank
 if TYPE_CHECKING:
     from .transcript import Segment, Word
 
-__all__ = ["LINE", "Caption", "captions_of", "srt", "vtt"]
+__all__ = ["LINE", "Caption", "captions_of", "srt", "voice_of", "vtt"]
 
 LINE = 42  # columns of a line; a letter of Chinese, Japanese or Korean takes two
 LONGEST = 6.0  # seconds of speech in a caption
@@ -73,7 +73,7 @@ class Caption:
     @property
     def voice(self) -> str:
         """Who speaks, for people: ``Speaker 0``, ``Channel 1``, ``Channel 1, Speaker 0``, a name; empty if unknown."""
-        return _voice(self.channel, self.speaker)
+        return voice_of(self.channel, self.speaker)
 
     @property
     def label(self) -> str:
@@ -442,7 +442,12 @@ def _stepped(captions: Iterable[Caption]) -> Iterator[Caption]:
 # -- letters -----------------------------------------------------------------------------------------------------
 
 
-def _voice(channel: int | None, speaker: str | None) -> str:
+def voice_of(channel: int | None, speaker: str | None) -> str:
+    """Who speaks, for people; empty if unknown.
+
+    >>> voice_of(1, "0"), voice_of(None, "Anna"), voice_of(None, None)
+    ('Channel 1, Speaker 0', 'Anna', '')
+    """
     name = " ".join((speaker or "").split())
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 1]}…"
@@ -451,7 +456,7 @@ def _voice(channel: int | None, speaker: str | None) -> str:
 
 
 def _label(channel: int | None, speaker: str | None) -> str:
-    name = _voice(None, speaker)
+    name = voice_of(None, speaker)
     return ("" if channel is None else f"[Channel {channel}] ") + (f"{name}: " if name else "")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .audio import probe, stream
 from .cloudflare.account import host_elsewhere
 from .cloudflare.models import check_options, model_of
-from .cloudflare.prices import AS_OF, DOLLARS_PER_NEURON, FREE_NEURONS, Price, money, price_of
+from .cloudflare.prices import AS_OF, DOLLARS_PER_NEURON, FREE_NEURONS, Price, money, price_of, warn_if_old
 from .columns import column_of
 from .errors import AsrkitError, OptionError
 from .progress import Progress
@@ -36,6 +36,7 @@ class Estimate:
         requests: that would be sent at least; long recordings are cut at pauses, which may take a few more.
         unknown: rows whose length is not known: not fetched, or not readable. They come on top.
         price: of the model; None where it runs on this machine.
+        paid_seconds: of audio that are paid, where that is not ``seconds``: of each channel that is heard by itself.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Estimate:
     requests: int
     unknown: int
     price: Price | None
+    paid_seconds: float | None = None
 
     @property
     def minutes(self) -> float:
@@ -53,12 +55,16 @@ class Estimate:
     @property
     def neurons(self) -> float | None:
         """Cloudflare's unit; 0 on this machine, None where no price is published."""
-        return 0.0 if self.price is None else self.price.neurons(self.seconds)
+        return 0.0 if self.price is None else self.price.neurons(self._paid)
 
     @property
     def dollars(self) -> float | None:
         """At list price, without any free allocation; 0 on this machine, None where no price is published."""
-        return 0.0 if self.price is None else self.price.dollars(self.seconds)
+        return 0.0 if self.price is None else self.price.dollars(self._paid)
+
+    @property
+    def _paid(self) -> float:
+        return self.seconds if self.paid_seconds is None else self.paid_seconds
 
     @property
     def free_dollars(self) -> float | None:
@@ -68,6 +74,8 @@ class Estimate:
     def __str__(self) -> str:
         where = "on this machine at no charge" if self.price is None else f"{self.requests:,} requests or more"
         lines = [f"{self.model}: {self.rows:,} rows, {self.minutes:,.1f} min of audio, {where}"]
+        if self.paid_seconds is not None:
+            lines.append(f"  each channel is heard and paid by itself: {self.paid_seconds / 60:,.1f} min")
         if self.dollars is None or self.neurons is None or self.free_dollars is None:
             why = f"no price is published for it (as of {AS_OF})" if self.price is None else self.price.unknown_told
             lines.append(f"  {why}: unknown, not zero")
@@ -123,13 +131,14 @@ def estimate(
     name = model if isinstance(model, str) else str(getattr(model, "name", type(model).__name__))
     longest = _longest(name, model, options)
     cells, starts, ends = _columns(data, audio, start, end)
-    seconds, rows, requests, unknown = 0.0, 0, 0, 0
+    by_channel = _hears_channels(model, options)
+    seconds, paid, rows, requests, unknown = 0.0, 0.0, 0, 0, 0
     workers = min(16, max(2, os.cpu_count() or 1))
     with (
         ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool,
         Progress(len(cells), enabled=progress, description="estimate") as bar,
     ):
-        for length in pool.map(_length, cells, starts, ends):
+        for length, channels in pool.map(_length, cells, starts, ends):
             bar.expect(length)
             bar.finish(length, 0.0, failed=False)
             if length == 0.0:
@@ -139,8 +148,11 @@ def estimate(
                 unknown += 1
                 continue
             seconds += length
+            paid += length * channels
             requests += ceil(length / longest)
-    return Estimate(name, rows, seconds, requests, unknown, _price(name, model, options))
+    price = _price(name, model, options)
+    warn_if_old(price)
+    return Estimate(name, rows, seconds, requests, unknown, price, paid if by_channel else None)
 
 
 def _price(name: str, model: object, options: dict[str, Any]) -> Price | None:
@@ -150,6 +162,10 @@ def _price(name: str, model: object, options: dict[str, Any]) -> Price | None:
     if isinstance(model, WorkersAI):
         return price_of(name, model.account.elsewhere)
     return price_of(name, host_elsewhere(options.get("base_url"))) if name.startswith("@cf/") else None
+
+
+def _hears_channels(model: object, options: dict[str, Any]) -> bool:
+    return bool(getattr(model, "hears_channels", options.get("multichannel")))
 
 
 def _longest(name: str, model: object, options: dict[str, Any]) -> float:
@@ -183,19 +199,20 @@ def _columns(data: Any, audio: object, start: object, end: object) -> tuple[list
     )
 
 
-def _length(cell: object, start: Any, end: Any) -> float | None:
-    """Seconds; 0 where there is no audio, None where the length is not known."""
+def _length(cell: object, start: Any, end: Any) -> tuple[float | None, int]:
+    """Seconds, 0 where there is no audio and None where the length is not known; and the number of channels."""
     if is_missing(cell):
-        return 0.0
+        return 0.0, 1
     first = 0.0 if is_missing(start) else float(start)
     try:
         source = locate(cell)
         if isinstance(source, UrlSource):
-            return None
-        seconds = probe(source).duration
+            return None, 1
+        info = probe(source)
+        seconds = info.duration
         if seconds is None:  # no header tells: only the sound itself does
             seconds = sum(block.duration for block in stream(source))
     except AsrkitError:
-        return None
+        return None, 1
     last = seconds if is_missing(end) else min(float(end), seconds)
-    return max(0.0, last - first)
+    return max(0.0, last - first), info.channels

@@ -109,7 +109,8 @@ class FrameAsr:
             channel: take this one (from 0) instead of the average of all.
             details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (a probability in
                 [0, 1]), ``_logprob`` (the tokens' mean log-probability, if the model gives one), ``_flags`` and
-                ``_segments``; with a paid model ``_cost`` (dollars).
+                ``_segments``; with a paid model ``_cost`` (dollars), with nova-3 ``_answer`` (JSON text of what else
+                it was asked and answered, such as topics).
             overwrite: replace columns that are there already.
             errors: ``column``, or ``raise`` at the first row that fails.
             progress: show a bar.
@@ -529,9 +530,12 @@ def _joined(
         add(f"{into}_segments", [list(row.to_dict()["segments"]) if row else None for row in heard], object)
         if isinstance(backend, Remote):
             add(f"{into}_cost", [None if row is None else row.cost for row in rows], "float64")
+        if backend.preferred.answers:
+            add(f"{into}_answer", [row.answer if row else None for row in heard], TEXT)
     old = [
         *_new_columns(into, details=True),
         f"{into}_cost",
+        f"{into}_answer",
     ]  # those of an earlier text, which they would not describe any more
     kept = frame.drop(columns=[name for name in old if name in frame.columns])
     result = pd.concat([kept, pd.DataFrame(values, index=frame.index)], axis=1)

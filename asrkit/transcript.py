@@ -90,6 +90,9 @@ class Transcript:
         cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
             price is unknown.
         logprob: mean log-probability of the tokens (0 is certain), None if the backend gives none.
+        answer: what a service told beside text, times and voices (topics, sentiments, entities, search hits, ...), as
+            the JSON text of an object; None if there was no more. Of a recording that was sent in several parts its
+            ``parts`` are a list, each with its ``start`` in seconds, from which the times in it count.
 
     Raises:
         OptionError: the confidence is no probability.
@@ -109,6 +112,7 @@ class Transcript:
     flags: tuple[str, ...] = ()
     cost: float | None = None
     logprob: float | None = None
+    answer: str | None = None
 
     def __post_init__(self) -> None:
         check_probability("Transcript.confidence", self.confidence)
@@ -160,7 +164,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
     """
     segments = tuple(
         _shifted(segment, start, duration)
-        for part, start in zip(parts, starts, strict=True)
+        for part, start in zip(_with_own_speakers(parts), starts, strict=True)
         for segment in part.segments
     )
     weights = [len(part.text) + 1 for part in parts]
@@ -178,6 +182,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
         cost=total(part.cost for part in parts),
         logprob=logprob,
+        answer=_joined_answer(parts, starts),
     )
 
 
@@ -221,6 +226,46 @@ def _joined_confidence(parts: Sequence[Transcript], weights: Sequence[int], logp
     if all(math.isclose(part.confidence or 0.0, from_logprob(part.logprob) or 0.0, rel_tol=1e-6) for part in sure):
         return from_logprob(logprob)
     return weighted_mean([part.confidence for part in parts], weights)
+
+
+def _with_own_speakers(parts: Sequence[Transcript]) -> Sequence[Transcript]:
+    """Speakers of several parts apart: a service numbers them anew in each, and its ``0`` may be somebody else."""
+    if sum(any(_speakers(segment) for segment in part.segments) for part in parts) < 2:
+        return parts
+
+    def named(speaker: str | None, number: int) -> str | None:
+        return None if speaker is None else f"{speaker} (part {number})"
+
+    return [
+        replace(
+            part,
+            segments=tuple(
+                replace(
+                    segment,
+                    speaker=named(segment.speaker, number),
+                    words=tuple(replace(word, speaker=named(word.speaker, number)) for word in segment.words),
+                )
+                for segment in part.segments
+            ),
+        )
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _speakers(segment: Segment) -> set[str]:
+    told = (segment.speaker, *(word.speaker for word in segment.words))
+    return {speaker for speaker in told if speaker is not None}
+
+
+def _joined_answer(parts: Sequence[Transcript], starts: Sequence[float]) -> str | None:
+    if len(parts) == 1 or all(part.answer is None for part in parts):
+        return parts[0].answer if parts else None
+    told = [
+        {"start": start, **json.loads(part.answer)}
+        for part, start in zip(parts, starts, strict=True)
+        if part.answer is not None
+    ]
+    return json.dumps({"parts": told}, ensure_ascii=False)
 
 
 def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:

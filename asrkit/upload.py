@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import chain
 
 import numpy as np
 
-from .audio import Audio, Encoded, encode, probe, stream
+from .audio import Audio, Encoded, encode, load, probe, stream
 from .errors import AsrkitError, DecodeError
 from .isolation import Workers
 from .source import ByteSource, FetchedSource, FileSource, Source, UrlSource
@@ -18,6 +19,7 @@ __all__ = ["Upload", "uploads"]
 
 CHANGED = ("cancelled", "chained", "damaged", "gaps", "rate-changed")  # others may not hear what asrkit made of these
 MARGIN = 0.9  # of the length that should fit
+MOST_CHANNELS = 8  # in a FLAC file
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,12 @@ class Upload:
     Args:
         containers: sent as they are, by FFmpeg's names; what is in others is sent as FLAC.
         max_bytes: of a file.
+        keeps_channels: it hears each channel by itself, so they are not mixed.
     """
 
     containers: frozenset[str]
     max_bytes: int
+    keeps_channels: bool = False
 
 
 def uploads(
@@ -67,6 +71,14 @@ def uploads(
     is_whole = start == 0 and end is None and channel is None
     data = _bytes_of(source, upload.max_bytes) if is_whole else None
     given = source if data is None else ByteSource(data)
+    channels = _channels(given, isolate) if upload.keeps_channels and channel is None else 1
+
+    def encoded(window: Window) -> Encoded:
+        assert isinstance(window.audio, Audio)
+        if channels == 1:
+            return encode(window.audio)
+        return _encode_channels(given, window.audio, start + window.start, channels, isolate)
+
     blocks = _told(stream(given, start=start, end=end, channel=channel, isolate=isolate), heard)
     first: list[Audio] = []
     seconds = 0.0
@@ -74,7 +86,7 @@ def uploads(
         first.append(block)
         seconds += block.duration
         if seconds > longest:
-            yield from _encoded(windows(chain(first, blocks), longest, gate=gate), upload.max_bytes)
+            yield from _encoded(windows(chain(first, blocks), longest, gate=gate), upload.max_bytes, encoded)
             return
     whole = Audio(np.concatenate([block.samples for block in first]), warnings=first[-1].warnings)
     if gate and not holds_speech(whole.samples):
@@ -83,7 +95,7 @@ def uploads(
     if original is not None:
         yield Window(original, 0.0)
     else:
-        yield from _encoded(iter([Window(whole, 0.0)]), upload.max_bytes)
+        yield from _encoded(iter([Window(whole, 0.0)]), upload.max_bytes, encoded)
 
 
 def _bytes_of(source: Source, most: int) -> bytes | None:
@@ -105,7 +117,8 @@ def _told(blocks: Iterator[Audio], heard: Callable[[Audio], None]) -> Iterator[A
 
 def _original(data: bytes, whole: Audio, upload: Upload, isolate: bool | Workers) -> Encoded | None:
     """The file itself, where the service takes it and hears in it what asrkit hears."""
-    if any(warning.startswith(CHANGED) for warning in whole.warnings):
+    changed = [name for name in CHANGED if not (upload.keeps_channels and name == "cancelled")]
+    if any(warning.startswith(tuple(changed)) for warning in whole.warnings):
         return None
     try:
         info = probe(data, isolate=isolate)
@@ -113,19 +126,49 @@ def _original(data: bytes, whole: Audio, upload: Upload, isolate: bool | Workers
         return None
     if info.format not in upload.containers or info.has_video:
         return None
-    return Encoded(data, info.format, whole.duration, whole.warnings)
+    return Encoded(data, info.format, whole.duration, whole.warnings, info.channels)
 
 
-def _encoded(cut: Iterator[Window], most: int) -> Iterator[Window]:
+def _channels(source: Source, isolate: bool | Workers) -> int:
+    try:
+        return probe(source, isolate=isolate).channels
+    except AsrkitError:  # what is wrong with it is said where it is decoded
+        return 1
+
+
+def _encode_channels(source: Source, mix: Audio, start: float, channels: int, isolate: bool | Workers) -> Encoded:
+    """The stretch of a recording that a mix is of, its channels side by side, as FLAC.
+
+    Raises:
+        DecodeError: it has more channels than a FLAC file can hold.
+    """
+    if channels > MOST_CHANNELS:
+        raise DecodeError(
+            f"{channels} channels, and a request holds {MOST_CHANNELS}; name one with channel=, or leave out "
+            "multichannel",
+            code="too-many-channels",
+        )
+    import soundfile
+
+    samples = np.zeros((len(mix.samples), channels), np.float32)
+    for number in range(channels):
+        own = load(source, start=start, end=start + mix.duration, channel=number, isolate=isolate).samples
+        samples[: len(own), number] = own[: len(samples)]
+    file = BytesIO()
+    soundfile.write(file, np.clip(samples, -1.0, 1.0), mix.sampling_rate, "PCM_16", format="FLAC")
+    return Encoded(file.getvalue(), "flac", mix.duration, mix.warnings, channels)
+
+
+def _encoded(cut: Iterator[Window], most: int, encoder: Callable[[Window], Encoded]) -> Iterator[Window]:
     """As FLAC; what does not fit is cut again."""
     for window in cut:
         assert isinstance(window.audio, Audio)
-        file = encode(window.audio)
+        file = encoder(window)
         if len(file.data) <= most:
             yield Window(file, window.start)
             continue
         longest = MARGIN * window.audio.duration * most / len(file.data)
         if longest < 1.0:
             raise DecodeError(f"one second of it has over {most:,} bytes, the limit of a request", code="too-large")
-        for part in _encoded(windows([window.audio], longest, gate=False), most):
-            yield Window(part.audio, window.start + part.start)
+        parts = windows([window.audio], longest, gate=False)
+        yield from _encoded((Window(part.audio, window.start + part.start) for part in parts), most, encoder)

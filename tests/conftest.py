@@ -27,7 +27,7 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SERVICES = ("CLOUDFLARE_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_", "ASRKIT_")
+SERVICES = ("CLOUDFLARE_", "CF_AIG_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_", "ASRKIT_")
 KEPT = ("ASRKIT_SPEECH", "ASRKIT_TEST_CACHE")
 
 _hub = tempfile.TemporaryDirectory(prefix="asrkit-hub-")

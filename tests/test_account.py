@@ -130,7 +130,7 @@ class TestGateway:
         assert url == f"http://127.0.0.1:8000/v1/{ACCOUNT}/mine/workers-ai/{MODEL}"
 
     def test_only_what_was_asked_for_is_in_the_headers(self):
-        assert self.account().headers == {"Authorization": f"Bearer {TOKEN}"}
+        assert self.account().headers == {"Authorization": f"Bearer {TOKEN}", "cf-aig-max-attempts": "1"}
 
     def test_its_token_cache_and_metadata_travel_as_headers(self):
         account = self.account(token="gate", cache_ttl=3600, skip_cache=False, metadata={"corpus": "été", "n": 3})

@@ -310,7 +310,7 @@ def test_a_last_word_that_is_a_segment_by_itself_stays_with_its_sentence():
     parts = [
         ("Her father and her mother remark on her", 0.0, 3.0),
         ("improvement.", 3.0, 3.6),
-        ("She smiled.", 3.6, 5.0),
+        ("She smiled.", 5.5, 7.0),
     ]
 
     captions = captions_of([Segment(text, start, end) for text, start, end in parts])

@@ -132,7 +132,8 @@ class TestModels:
             (TURBO, "vad_filter", 1, "vad_filter is a boolean, got 1"),
             (TURBO, "no_speech_threshold", "0.5", "no_speech_threshold is a number, got '0.5'"),
             (NOVA, "mode", "legal", "mode is one of general, medical, finance, got 'legal'"),
-            (NOVA, "keyterm", ["a"], "keyterm is a string"),
+            (NOVA, "keyterm", ["a", 1], "keyterm is a string or a list of strings, got"),
+            (NOVA, "language", ["a"], "language is a string"),
             (NOVA, "interim_results", True, "no option 'interim_results'"),
         ],
     )

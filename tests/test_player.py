@@ -71,6 +71,18 @@ def test_shows_words_lines_and_the_alignment_that_gives_the_rate(page):
     expect(page.get_by_label("substituted: not was said, indeed was heard")).to_have_text("notindeed≠")
 
 
+def test_names_who_speaks_in_a_line_as_text(show):
+    segments = [
+        Segment("So it is", 0.0, 1.2, SEGMENTS[0].words, speaker="0", channel=1),
+        Segment("indeed.", 1.2, 2.0, (), speaker=EVIL),
+    ]
+
+    page = show(hypothesis="So it is indeed.", segments=segments).page
+
+    expect(page.locator(".ak-voice")).to_have_text(["Channel 1, Speaker 0", "<img src=x oner…"])
+    assert page.title() != "hacked"
+
+
 def test_marks_words_that_the_recogniser_was_not_sure_of_by_more_than_a_colour(page):
     unsure = page.locator(".ak-unsure")
 

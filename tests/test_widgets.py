@@ -256,6 +256,22 @@ def test_words_come_from_the_column_that_transcribe_gives(tone_file, how):
     assert told["lines"] == [{"start": 0.0, "end": 0.4, "from": 0, "to": 2, "text": ""}]
 
 
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_who_speaks_comes_with_the_line(tone_file, unknown):
+    words = [{"word": "so", "start": 0.0, "end": 0.2, "speaker": "0", "channel": 1.0}]
+    segments = [
+        {"text": "so", "start": 0.0, "end": 0.2, "words": words, "speaker": "0", "channel": 1.0},
+        {"text": "it", "start": 0.2, "end": 0.4, "words": [], "speaker": unknown, "channel": unknown},
+    ]
+    player = Player(tone_file(), hypothesis="so it", segments=segments)
+
+    first, second = player.answer({"op": "item", "item_id": 0}).content["lines"]
+
+    assert first["voice"] == "Channel 1, Speaker 0"
+    assert "voice" not in second
+    assert player.segments[0].words[0].channel == 1
+
+
 def test_segments_of_another_shape_are_refused(tone_file):
     with pytest.raises(OptionError, match="expected segments with text, start, end"):
         Player(tone_file(), segments=[{"from": 0}])

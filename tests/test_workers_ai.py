@@ -223,6 +223,7 @@ class TestRequests:
             "cf-aig-authorization": "Bearer gate",
             "cf-aig-cache-ttl": "60",
             "cf-aig-skip-cache": "true",
+            "cf-aig-max-attempts": "1",
             "cf-aig-metadata": '{"n": 1}',
         }
 

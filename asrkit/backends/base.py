@@ -30,6 +30,7 @@ class Preferences:
         upload: give encoded files (``asrkit.audio.Encoded``) in place of samples, and which.
         is_fingerprinted: the fingerprint says everything that can change its text, so that an earlier answer may be
             given again; else its answers are journaled only where the user asks for it.
+        answers: its transcripts may hold more than text and times, see ``Transcript.answer``.
     """
 
     batch_size: int = 1
@@ -40,6 +41,7 @@ class Preferences:
     at_once: int = 1
     upload: Upload | None = None
     is_fingerprinted: bool = False
+    answers: bool = False
 
 
 @runtime_checkable

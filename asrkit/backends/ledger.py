@@ -169,14 +169,20 @@ class Ledger:
         """Whether a request that was never answered is sent once more."""
         return self._book is None or self._book.may_send_again
 
-    def reserve(self, seconds: float, clip: object = None) -> Reservation:
+    def reserve(self, seconds: float, clip: object = None, channels: int = 1) -> Reservation:
         """Set the price of a request aside, and write it into the book.
+
+        Args:
+            seconds: of audio.
+            clip: that is sent.
+            channels: that are paid, each for all of these seconds.
 
         Raises:
             CostCapError: the cap would be passed.
             JournalError: it could not be written down, so it must not be sent.
         """
-        dollars = self.price.dollars(seconds) or 0.0
+        price = self.price.dollars(seconds * channels)
+        dollars = price or 0.0
         with self._lock:
             taken = self._spent + self._doubtful + self._reserved
             room = None if self.cap is None else self.cap + ROUNDING - taken
@@ -188,7 +194,7 @@ class Ledger:
         if book is None:
             return Reservation(seconds, dollars)
         try:
-            return Reservation(seconds, dollars, book.intend(clip, seconds, self.price.dollars(seconds), room))
+            return Reservation(seconds, dollars, book.intend(clip, seconds, price, room))
         except BaseException as error:
             with self._lock:
                 self._reserved -= dollars

@@ -20,7 +20,7 @@ from ..cloudflare.account import API, Account, Gateway, is_loopback
 from ..cloudflare.answers import transcript_of
 from ..cloudflare.codes import CODES, Then, then
 from ..cloudflare.models import Model, check_options, model_of
-from ..cloudflare.prices import price_of
+from ..cloudflare.prices import price_of, warn_if_old
 from ..errors import (
     AnswerError,
     BackendError,
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkersAI"]
 
-RESULT_VERSION = 1  # raised when the same model and options may give another text
+# Raised when the same model and options may give another text, or more of what was asked for beside it. Version 2 of
+# the dialect of Deepgram asks for the language to be found out, and keeps speakers, channels and further answers.
+RESULT_VERSION, RESULT_VERSIONS = 1, {"deepgram": 2}
 PER_MINUTE = 720.0  # requests for speech recognition, an account (Workers AI, page "Limits")
 AT_ONCE = 32
 LONGEST = 15 * 60.0  # seconds; no limit is published, 15 minutes are reported to work
@@ -66,13 +68,16 @@ QUOTED = 500  # characters of the service's own words in a message
 MAX_ANSWER, ANSWER_PER_SECOND = 4 * 2**20, 16 * 2**10  # bytes; fast speech with every detail has about 2 kB a second
 UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
 
+Query = list[tuple[str, str | int | float | bool | None]]  # names may come several times
+
 
 class WorkersAI:
     """A speech recogniser of Cloudflare Workers AI.
 
     Args:
         model: ``@cf/openai/whisper``, ``@cf/openai/whisper-tiny-en``, ``@cf/openai/whisper-large-v3-turbo``,
-            ``@cf/deepgram/nova-3``, or another one whose sound travels as Base64.
+            ``@cf/deepgram/nova-3``, ``@cf/nvidia/nemotron-speech-streaming-en-0.6b``, or another one whose sound
+            travels as Base64.
         account_id: else ``CLOUDFLARE_ACCOUNT_ID``.
         api_token: else ``CLOUDFLARE_API_TOKEN``; or ``api_key`` with ``api_email``.
         api_key: else ``CLOUDFLARE_API_KEY``.
@@ -80,11 +85,11 @@ class WorkersAI:
         base_url: else ``CLOUDFLARE_BASE_URL``, else Cloudflare's own. Where another host answers, such as
             ``asrkit serve``, no row has a cost, since nobody knows what that host asks for.
         gateway: name of an AI Gateway.
-        gateway_token: of an authenticated gateway.
+        gateway_token: of an authenticated gateway, as all new ones are; else ``CF_AIG_TOKEN``.
         cache_ttl: seconds that the gateway keeps an answer.
         skip_cache: whether the gateway's cache is passed by.
         metadata: up to five entries for the gateway's log.
-        language: of all clips, where the model has the option.
+        language: of all clips, where the model has the option. Without, it is found out; nova-3 is asked to do so.
         prompt: text that could have come before, where the model has the option.
         max_cost: dollars at list price that are never passed, those of requests on their way counted. With a journal
             this holds for a call and its repetitions together: what runs that were killed, stopped or capped have paid
@@ -100,7 +105,9 @@ class WorkersAI:
         shape: ``raw``, ``array`` or ``base64``, in place of the model's best.
         speech_gate: send nothing where nobody speaks. Off: what comes back is the service's own.
         transport: of httpx2, for tests.
-        options: the model's own, by the names of its schema, such as ``vad_filter=True`` or ``diarize=True``.
+        options: the model's own, by the names of its schema, such as ``vad_filter=True`` or ``diarize=True``. Of
+            nova-3 ``keyterm``, ``keywords``, ``redact``, ``replace``, ``search``, ``custom_topic`` and
+            ``custom_intent`` take a string or a list of them. With ``multichannel=True`` every channel is paid.
 
     Raises:
         CredentialsError: account or token are missing.
@@ -139,7 +146,7 @@ class WorkersAI:
         if prompt is not None:
             options = {self._option_for("prompt", self.model.prompt): prompt, **options}
         check_options(self.model, options)
-        self.options = options
+        self.options = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
         self.language = language and self.language_code(language)
         shapes = self.model.shapes if self.model.is_known else SHAPES
         if shape is not None and shape not in shapes:
@@ -177,12 +184,12 @@ class WorkersAI:
         """Everything on this side that can change the text; the service names no revision."""
         return {
             "backend": "workers-ai",
-            "version": RESULT_VERSION,
+            "version": RESULT_VERSIONS.get(self.model.dialect, RESULT_VERSION),
             "model": self.name,
             "service": self.account.host,
             "shape": self.shape,
             "language": self.language,
-            "options": dict(self.options),
+            "options": self._asked(self.language),
             "speech_gate": self.speech_gate,
             "longest": self.longest,
             "max_bytes": self.max_bytes,
@@ -196,9 +203,23 @@ class WorkersAI:
             longest=self.longest,
             speech_gate=self.speech_gate,
             at_once=self.traffic.most,
-            upload=Upload(self.model.containers, int(self.max_bytes / growth) - 1_000),
+            upload=Upload(
+                self.model.containers, int(self.max_bytes / growth) - 1_000, keeps_channels=self.hears_channels
+            ),
             is_fingerprinted=self.account.base_url == API,  # at another address nobody knows what answers
+            answers=self.model.dialect == "deepgram",
         )
+
+    @property
+    def hears_channels(self) -> bool:
+        """Whether each channel is heard, and paid, by itself."""
+        return bool(self.options.get("multichannel"))
+
+    def _asked(self, language: str | None) -> dict[str, Any]:
+        """The options of a request, but for its language."""
+        detects = self.model.detects
+        found_out = {detects: True} if detects and not language else {}
+        return {**found_out, **self.options}
 
     @property
     def spending(self) -> Spending:
@@ -262,6 +283,7 @@ class WorkersAI:
 
     def begin(self, book: Book | None = None) -> None:
         """See ``Remote``."""
+        warn_if_old(self.ledger.price)
         self.paid_before = self.ledger.open(book)
         self.traffic.resume()
         self.budget.reset()
@@ -316,7 +338,7 @@ class WorkersAI:
         """Send it once. What it costs, or may cost, is added to ``costs``."""
         content, headers, query = self._message(clip, language)
         with self.traffic.place():
-            reservation = self.ledger.reserve(clip.duration, clip)
+            reservation = self.ledger.reserve(clip.duration, clip, clip.channels if self.hears_channels else 1)
             began = time.perf_counter()
             try:
                 with _translated(self.account.host):
@@ -346,21 +368,27 @@ class WorkersAI:
         if player and self.account.elsewhere is not None and len(self._players) < MOST_PLAYERS:
             self._players.add(player)
 
-    def _message(self, clip: Encoded, language: str | None) -> tuple[bytes, dict[str, str], dict[str, str]]:
-        """Body, headers and query."""
-        options = {**self.options, **({"language": language} if language else {})}
+    def _message(self, clip: Encoded, language: str | None) -> tuple[bytes, dict[str, str], Query]:
+        """Body, headers and query; a list is a parameter for each of its items."""
+        options = {**self._asked(language), **({"language": language} if language else {})}
+        if clip.format in self.model.encodings:
+            options["encoding"] = clip.format
         if self.shape == "raw":
-            query = {name: _query(value) for name, value in options.items()}
+            query: Query = [
+                (name, _query(item))
+                for name, value in options.items()
+                for item in (value if isinstance(value, list) else [value])
+            ]
             return clip.data, {"Content-Type": clip.media_type}, query
         if self.shape == "base64":
             audio: Any = base64.b64encode(clip.data).decode()
         else:
             audio = list(clip.data)
         body = json.dumps({"audio": audio, **options}, separators=(",", ":")).encode()
-        return body, {"Content-Type": "application/json"}, {}
+        return body, {"Content-Type": "application/json"}, []
 
     def _exchange(
-        self, content: bytes, headers: Mapping[str, str], query: Mapping[str, str], duration: float
+        self, content: bytes, headers: Mapping[str, str], query: Query, duration: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body; given up in time, whatever the service does."""
         import httpx2
@@ -507,10 +535,16 @@ def _error(status: int, code: int | None, message: str, headers: Mapping[str, st
     retry_after = _retry_after(headers)
     match then(status, code, message):
         case Then.STOP_CREDENTIALS if code == UNAUTHORIZED_AT_GATEWAY:
-            return CredentialsError(f"{said}; check the name of the gateway and gateway_token=")
+            return CredentialsError(f"{said}; check the name of the gateway and CF_AIG_TOKEN or gateway_token=")
         case Then.STOP_CREDENTIALS:
             return CredentialsError(
                 f"{said}; check CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN (permission Workers AI Read)"
+            )
+        case Then.STOP_SPENT:
+            when = "when its window is over" if retry_after is None else f"in {_hours(retry_after)}"
+            return QuotaError(
+                f"{said}; a spend limit of the AI Gateway is reached: raise it (dashboard, AI Gateway, Settings, Spend "
+                f"limits), or call again {when}"
             )
         case Then.STOP_QUOTA if status == 402:
             return QuotaError(f"{said}; add credit to the account, then call again")
@@ -563,7 +597,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _until_midnight() -> str:
     now = datetime.now(UTC)
     midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
-    minutes = int((midnight - now).total_seconds() // 60)
+    return _hours((midnight - now).total_seconds())
+
+
+def _hours(seconds: float) -> str:
+    minutes = int(seconds // 60)
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 

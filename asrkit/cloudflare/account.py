@@ -16,6 +16,7 @@ API = "https://api.cloudflare.com/client/v4"
 GATEWAY = "https://gateway.ai.cloudflare.com/v1"
 HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
 LOOPBACK = ("127.", "localhost", "::1")
+GATEWAY_TOKEN = "CF_AIG_TOKEN"  # noqa: S105 - the name of an environment variable
 METADATA = 5  # entries that a gateway takes
 
 
@@ -25,7 +26,7 @@ class Gateway:
 
     Args:
         name: of the gateway.
-        token: for an authenticated gateway.
+        token: for an authenticated gateway; ``CF_AIG_TOKEN``, the name in Cloudflare's own examples.
         cache_ttl: seconds that an answer stays in its cache.
         skip_cache: do not ask its cache.
         metadata: up to five entries for its log.
@@ -38,7 +39,7 @@ class Gateway:
     metadata: Mapping[str, str | int | float | bool] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "token", _clean(self.token))
+        object.__setattr__(self, "token", _clean(self.token) or _environment(GATEWAY_TOKEN))
         if self.metadata is not None and len(self.metadata) > METADATA:
             raise OptionError(f"a gateway takes at most {METADATA} entries of metadata, got {len(self.metadata)}")
 
@@ -49,6 +50,7 @@ class Gateway:
             "cf-aig-authorization": f"Bearer {self.token}" if self.token else None,
             "cf-aig-cache-ttl": self.cache_ttl,
             "cf-aig-skip-cache": None if self.skip_cache is None else str(self.skip_cache).lower(),
+            "cf-aig-max-attempts": 1,  # what a gateway tries again by itself is billed, and counted once here
             "cf-aig-metadata": json.dumps(dict(self.metadata)) if self.metadata else None,
         }
         return {name: str(value) for name, value in values.items() if value is not None}

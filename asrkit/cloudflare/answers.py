@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import AnswerError
 from ..printable import printable
 from ..probability import from_logprob
 from ..transcript import Segment, Transcript, Word, ordered_flags, spaced, weighted_mean
+from .further import further
 from .models import Model
 
 __all__ = ["transcript_of"]
@@ -35,8 +37,8 @@ def transcript_of(model: Model, result: Mapping[str, Any], duration: float, lang
 
     >>> from asrkit.cloudflare.models import model_of
     >>> words = [{"word": "Hello,", "start": 0.58, "end": 1}, {"word": "it", "start": 1, "end": 1.1}]
-    >>> transcript_of(model_of("@cf/openai/whisper"), {"text": " Hello, it ", "words": words}, 2.0).words[0]
-    Word(word='Hello,', start=0.58, end=1.0, confidence=None)
+    >>> transcript_of(model_of("@cf/openai/whisper"), {"text": " Hello, it ", "words": words}, 2.0).words[0].word
+    'Hello,'
     """
     if model.dialect == "deepgram" or ("results" in result and "text" not in result):
         return _deepgram(result, duration, language)
@@ -53,7 +55,7 @@ def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> 
     segments = list(_segments(result.get("segments"), duration))
     logprob = weighted_mean([segment.logprob for segment in segments], [len(segment.text) + 1 for segment in segments])
     compression = max((s.compression_ratio for s in segments if s.compression_ratio is not None), default=None)
-    told = _number(info.get("duration"))
+    told = _number(info.get("duration", result.get("duration")))
     flags = {
         "repetition": compression is not None and compression > COMPRESSION_RATIO,
         "low-confidence": logprob is not None and logprob < LOG_PROBABILITY,
@@ -75,28 +77,59 @@ def _turbo(result: Mapping[str, Any], duration: float, language: str | None) -> 
 
 
 def _deepgram(result: Mapping[str, Any], duration: float, language: str | None) -> Transcript:
+    results = _mapping(result.get("results"))
+    channels = _listed(results.get("channels"))
     texts: list[str] = []
     segments: list[Segment] = []
     sure: list[float] = []
-    for channel in _listed(_mapping(result.get("results")).get("channels")):
+    for number, channel in enumerate(channels):
         best = next(iter(_listed(channel.get("alternatives"))), {})
         if not isinstance(best.get("transcript"), str):
             continue
         texts.append(best["transcript"].strip())
-        segments += _sentences(list(_words(best.get("words"), duration)))
+        words = _words(best.get("words"), duration, channel=number if len(channels) > 1 else None)
+        segments += _sentences(list(words))
         if (probability := _probability(best.get("confidence"))) and texts[-1]:
             sure.append(probability)
         heard = channel.get("detected_language")
         language = _language(heard) or language
     if not texts:
         raise AnswerError(f"no channel with a transcript in the answer; it has {_names(result)}")
-    return _whole(
+    segments = list(_utterances(results.get("utterances"), duration, len(channels) > 1)) or segments
+    whole = _whole(
         "\n".join(text for text in texts if text),
         language,
         sorted(segments, key=lambda segment: segment.start),
         duration,
         confidence=sum(sure) / len(sure) if sure else None,
     )
+    return replace(whole, answer=further(result))
+
+
+def _utterances(told: object, duration: float, has_channels: bool) -> Iterator[Segment]:
+    """The service's own segments, where it was asked for them."""
+    for utterance in _listed(told):
+        number = utterance.get("channel")
+        channel = number if has_channels and isinstance(number, int) and not isinstance(number, bool) else None
+        words = tuple(_words(utterance.get("words"), duration, channel=channel))
+        start, end = _number(utterance.get("start")), _number(utterance.get("end"))
+        start = words[0].start if words else min(max(start or 0.0, 0.0), duration)
+        text = utterance.get("transcript")
+        yield Segment(
+            text.strip() if isinstance(text, str) else spaced(word.word for word in words),
+            start,
+            words[-1].end if words else min(max(end or start, start), duration),
+            words,
+            speaker=_speaker(utterance.get("speaker")),
+            channel=channel,
+        )
+
+
+def _speaker(value: object) -> str | None:
+    """A voice's number or name; None for what cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
+        return None
+    return printable(str(value).strip(), LONGEST_LANGUAGE)
 
 
 def _whole(
@@ -106,7 +139,10 @@ def _whole(
     duration: float,
     *,
     flags: Sequence[str] = (),
-    **measures: float | None,
+    confidence: float | None = None,
+    logprob: float | None = None,
+    no_speech: float | None = None,
+    compression_ratio: float | None = None,
 ) -> Transcript:
     text = text.strip()
     if text and not segments:
@@ -116,8 +152,11 @@ def _whole(
         language,
         tuple(segments) if text else (),
         duration=duration,
+        confidence=confidence,
+        logprob=logprob,
+        no_speech=no_speech,
+        compression_ratio=compression_ratio,
         flags=ordered_flags([*flags, *([] if text else ["silence"])]),
-        **measures,
     )
 
 
@@ -144,7 +183,7 @@ def _segments(told: object, duration: float) -> Iterator[Segment]:
         )
 
 
-def _words(told: object, duration: float, last: float = 0.0) -> Iterator[Word]:
+def _words(told: object, duration: float, last: float = 0.0, channel: int | None = None) -> Iterator[Word]:
     """Words in order, their times inside the recording and never going back."""
     for word in _listed(told):
         text = word.get("punctuated_word") or word.get("word")
@@ -153,18 +192,32 @@ def _words(told: object, duration: float, last: float = 0.0) -> Iterator[Word]:
         start, end = _number(word.get("start")), _number(word.get("end"))
         start = min(max(last if start is None else start, last), duration)
         last = min(max(start if end is None else end, start), duration)
-        yield Word(text.strip(), round(start, 3), round(last, 3), _probability(word.get("confidence")))
+        yield Word(
+            text.strip(),
+            round(start, 3),
+            round(last, 3),
+            _probability(word.get("confidence")),
+            speaker=_speaker(word.get("speaker")),
+            channel=channel,
+        )
 
 
 def _sentences(words: Sequence[Word]) -> list[Segment]:
-    """Words -> segments that end where a sentence or a pause does."""
+    """Words -> segments that end where a sentence, a pause or a voice does."""
     segments: list[Segment] = []
     own: list[Word] = []
-    for number, word in enumerate(words):
+    for word, following in zip(words, [*words[1:], None], strict=False):
         own.append(word)
-        is_last = number + 1 == len(words)
-        if is_last or word.word.endswith(SENTENCE_ENDS) or words[number + 1].start - word.end > PAUSE:
-            segments.append(Segment(spaced(w.word for w in own), own[0].start, own[-1].end, tuple(own)))
+        if (
+            following is None
+            or word.word.endswith(SENTENCE_ENDS)
+            or following.start - word.end > PAUSE
+            or following.speaker != word.speaker
+        ):
+            text = spaced(w.word for w in own)
+            segments.append(
+                Segment(text, own[0].start, word.end, tuple(own), speaker=word.speaker, channel=word.channel)
+            )
             own = []
     return segments
 

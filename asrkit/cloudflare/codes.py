@@ -6,6 +6,7 @@ table, but in users' reports.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,7 @@ class Then(Enum):
     WAIT = "everybody waits, then another try"
     STOP_CREDENTIALS = "no request can succeed: the credentials are refused"
     STOP_QUOTA = "no request can succeed today: the allocation is spent"
+    STOP_SPENT = "no request can succeed before a gateway's spend limit has its next window"
     STOP_MODEL = "no request can succeed: this model is not to be had"
 
 
@@ -38,6 +40,8 @@ _SPENT = (
     "you have used up your daily free allocation of 10,000 neurons, please upgrade to Cloudflare's Workers Paid plan "
     "if you would like to continue usage."
 )
+
+_SPEND_LIMIT = re.compile(r"\b(spend(ing)?|budget|cost)\W+(limit|cap)|\bbudget\b.*\b(exceeded|reached|exhausted)", re.I)
 
 CODES: Mapping[int, Code] = {
     code.code: code
@@ -79,7 +83,9 @@ CODES: Mapping[int, Code] = {
         Code(7000, 404, "No route for that URI", Then.STOP_CREDENTIALS),
         # AI Gateway
         Code(2009, 401, "Unauthorized", Then.STOP_CREDENTIALS),
+        Code(2003, 429, "Rate limited", Then.WAIT),
         Code(2021, 402, "No credit in unified billing", Then.STOP_QUOTA),
+        Code(2041, 429, "Spend limit exceeded", Then.STOP_SPENT),  # seen
     )
 }
 
@@ -104,6 +110,8 @@ def then(status: int, code: int | None, message: str = "") -> Then:
     """
     if "daily free allocation" in message.lower():  # whatever the code, which has changed before
         return Then.STOP_QUOTA
+    if status in (402, 403, 429) and _SPEND_LIMIT.search(message):  # the page of spend limits names no code
+        return Then.STOP_SPENT
     if code is not None and code in CODES:
         return CODES[code].then
     if status >= 500:

@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -23,6 +23,7 @@ Dialect = Literal["whisper", "turbo", "deepgram"]
 # Containers that people report to work (FFmpeg's names); what is in another is sent as FLAC.
 _REPORTED = frozenset({"wav", "mp3", "ogg", "matroska", "mov", "flac"})
 _WEBSOCKET_ONLY = frozenset({"interim_results", "vad_events", "utterance_end_ms"})
+_IN_HEADERS = "is for sound without headers; what asrkit sends has them, so leave it out"
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "boolean": (bool,),
@@ -45,6 +46,10 @@ class Model:
         schema: its schemas' name in ``schemas/``, None where none was published.
         containers: taken as they are, by FFmpeg's names.
         prompt: its option for text that could have come before.
+        lists: its options that may be given several times.
+        detects: its option that has the language found out; without, and without a language, it hears English.
+        refused: options of its schema that asrkit does not send, and why.
+        encodings: its names for containers, which it is told in ``encoding``; empty where it finds out by itself.
         since: the day of its first appearance.
         properties: what the list of models says of it.
     """
@@ -57,6 +62,10 @@ class Model:
     schema: str | None
     containers: frozenset[str] = _REPORTED
     prompt: str | None = None
+    lists: frozenset[str] = frozenset()
+    detects: str | None = None
+    refused: Mapping[str, str] = field(default_factory=dict, hash=False)
+    encodings: frozenset[str] = frozenset()
     since: str = ""
     properties: tuple[str, ...] = ()
 
@@ -70,7 +79,10 @@ class Model:
         """Name -> JSON schema of what may be said beside the sound, as far as REST takes it."""
         if self.schema is None or self.options_in is None:
             return {}
-        properties: dict[str, Any] = schema(self.schema, "input")["properties"]
+        told = schema(self.schema, "input")
+        properties: dict[str, Any] = {}
+        for form in told.get("oneOf", [told]):
+            properties |= form["properties"]
         return {name: told for name, told in properties.items() if name not in {"audio", *_WEBSOCKET_ONLY}}
 
 
@@ -115,8 +127,33 @@ MODELS: Mapping[str, Model] = {
             "query",
             "nova-3",
             containers=_REPORTED | {"aac", "aiff", "amr"},
+            lists=frozenset({"custom_intent", "custom_topic", "keyterm", "keywords", "redact", "replace", "search"}),
+            detects="detect_language",
+            refused={
+                **dict.fromkeys(_WEBSOCKET_ONLY, "is for live sound over a WebSocket; leave it out"),
+                **dict.fromkeys(("encoding", "channels"), _IN_HEADERS),
+            },
             since="2025-06-05",
             properties=("async_queue", "partner", "realtime"),
+        ),
+    )
+}
+_NOT_SERVED: Mapping[str, Model] = {  # known to the client alone: ``asrkit serve`` has nothing that answers like these
+    model.name: model
+    for model in (
+        Model(  # from Cloudflare's types for Workers; no page of it is published, and no price
+            "@cf/nvidia/nemotron-speech-streaming-en-0.6b",
+            None,
+            ("base64",),
+            "turbo",
+            "json",
+            "nemotron-speech-streaming-en-0.6b",
+            containers=frozenset({"wav", "flac", "ogg"}),
+            refused={
+                "encoding": "is set by asrkit, to what it sends; leave it out",
+                **dict.fromkeys(("sample_rate", "channels"), _IN_HEADERS),
+            },
+            encodings=frozenset({"wav", "flac", "ogg"}),
         ),
     )
 }
@@ -139,7 +176,7 @@ def model_of(name: str) -> Model:
     """
     if name in _LIVE_ONLY:
         raise OptionError(f"{name} takes live sound over a WebSocket only; for recordings name {', '.join(MODELS)}")
-    return MODELS.get(name) or Model(name, None, ("base64",), "turbo", "json", None)
+    return MODELS.get(name) or _NOT_SERVED.get(name) or Model(name, None, ("base64",), "turbo", "json", None)
 
 
 @cache
@@ -164,15 +201,25 @@ def check_options(model: Model, options: Mapping[str, Any]) -> None:
         return
     known = model.options
     for name, value in options.items():
+        if name in model.refused:
+            raise OptionError(f"{model.name} has no option {name!r} here: it {model.refused[name]}")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
             raise OptionError(f"{model.name} has no option {name!r}; {hint}")
-        told = known[name]
-        is_bool = isinstance(value, bool)
-        is_odd = isinstance(value, float) and not math.isfinite(value)  # JSON has no NaN
-        if not isinstance(value, _TYPES[told["type"]]) or (is_bool and told["type"] != "boolean") or is_odd:
-            article = "an" if told["type"][0] in "aeiou" else "a"
-            raise OptionError(f"{model.name}: {name} is {article} {told['type']}, got {value!r}")
-        if value not in told.get("enum", [value]):
-            raise OptionError(f"{model.name}: {name} is one of {', '.join(told['enum'])}, got {value!r}")
+        _check_value(model, name, value, known[name])
+
+
+def _check_value(model: Model, name: str, value: Any, told: Mapping[str, Any]) -> None:
+    if name in model.lists:
+        values = value if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(item, str) for item in values):
+            raise OptionError(f"{model.name}: {name} is a string or a list of strings, got {value!r}")
+        return
+    is_bool = isinstance(value, bool)
+    is_odd = isinstance(value, float) and not math.isfinite(value)  # JSON has no NaN
+    if not isinstance(value, _TYPES[told["type"]]) or (is_bool and told["type"] != "boolean") or is_odd:
+        article = "an" if told["type"][0] in "aeiou" else "a"
+        raise OptionError(f"{model.name}: {name} is {article} {told['type']}, got {value!r}")
+    if value not in told.get("enum", [value]):
+        raise OptionError(f"{model.name}: {name} is one of {', '.join(told['enum'])}, got {value!r}")

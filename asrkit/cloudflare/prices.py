@@ -1,22 +1,25 @@
 """What Workers AI asks for a minute of audio. Dated: prices change, and a price that is not published is unknown.
 
 Source: the pages "Pricing" and the models' own pages of Cloudflare's Workers AI documentation, read on
-2026-11-22. $0.011 for 1,000 neurons; the first 10,000 neurons of a day (UTC), over all models of an account, are
+2026-11-26. $0.011 for 1,000 neurons; the first 10,000 neurons of a day (UTC), over all models of an account, are
 free. Whether seconds are rounded up is not documented; they are counted exactly here.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
-__all__ = ["AS_OF", "FREE_NEURONS", "PRICES", "SOURCE", "Price", "money", "price_of"]
+__all__ = ["AS_OF", "FREE_NEURONS", "PRICES", "SOURCE", "Price", "money", "price_of", "warn_if_old"]
 
-AS_OF = "2026-11-22"
+AS_OF = "2026-11-26"
 SOURCE = "https://developers.cloudflare.com/workers-ai/platform/pricing/"
 DOLLARS_PER_NEURON = 0.011 / 1_000
 FREE_NEURONS = 10_000.0  # a day
+OLD_DAYS = 90  # after which the prices should be looked up again
 
 PRICES: Mapping[str, float] = {  # neurons for a minute of audio
     "@cf/openai/whisper": 41.14,
@@ -70,6 +73,29 @@ class Price:
 def price_of(model: str, elsewhere: str | None = None) -> Price:
     """The price of a model of Workers AI; unknown where a host elsewhere answers in Cloudflare's place."""
     return Price(model, PRICES.get(model) if elsewhere is None else None, elsewhere=elsewhere)
+
+
+_warned: set[str] = set()  # dates of tables, in this process
+
+
+def warn_if_old(price: Price | None, today: date | None = None) -> None:
+    """Warn, once in a process, that a price is over 90 days old; called where money is about to be spent or estimated.
+
+    Args:
+        price: None where nothing is paid.
+        today: None for the clock's.
+    """
+    if price is None or not price.is_known or price.as_of in _warned:
+        return
+    days = ((today or datetime.now(UTC).date()) - date.fromisoformat(price.as_of)).days
+    if days <= OLD_DAYS:
+        return
+    _warned.add(price.as_of)
+    warnings.warn(
+        f"asrkit's prices of Workers AI are {days} days old ({price.as_of}), and max_cost and estimates count with "
+        f"them; compare {price.source} or update asrkit",
+        stacklevel=3,
+    )
 
 
 def money(dollars: float) -> str:

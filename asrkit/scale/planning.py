@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..cloudflare.prices import AS_OF, Price, money, price_of
+from ..cloudflare.prices import AS_OF, Price, money, price_of, warn_if_old
 from ..errors import OptionError
 from .inputs import lengths_of, recordings_of
 from .job import Job, Shard
@@ -215,6 +215,7 @@ def plan(
     if model.startswith("@cf/"):
         _check_above_zero("per_minute", per_minute)
         price = price_of(model)
+        warn_if_old(price)
         requests = math.ceil(hours * HOUR / clip_seconds)
         seconds = requests / per_minute * 60.0
         return Plan(

@@ -37,7 +37,7 @@ def check_table(table: Table, job: Job, path: str) -> None:
     for name in (job.audio, job.start, job.end):
         if name is not None:
             table.check(name, path)
-    taken = [name for name in _columns(job, is_paid=True) if name in table.schema.names]
+    taken = [name for name in _columns(job, is_paid=True, answers=True) if name in table.schema.names]
     if taken and not job.overwrite:
         raise ColumnError(
             f"{path} has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
@@ -188,7 +188,7 @@ def _located(cell: object, shard: Shard, job: Job) -> object:
 # -- columns -----------------------------------------------------------------------------------------------------
 
 
-def _columns(job: Job, *, is_paid: bool) -> dict[str, tuple[pa.DataType, Callable[[Outcome], Any]]]:
+def _columns(job: Job, *, is_paid: bool, answers: bool) -> dict[str, tuple[pa.DataType, Callable[[Outcome], Any]]]:
     """The new columns by their names: Arrow's type, and what a row gives."""
     import pyarrow as pa
 
@@ -219,6 +219,8 @@ def _columns(job: Job, *, is_paid: bool) -> dict[str, tuple[pa.DataType, Callabl
         }
     if job.details and is_paid:
         columns[f"{job.into}_cost"] = (number, lambda outcome: None if outcome is None else outcome.cost)
+    if job.details and answers:
+        columns[f"{job.into}_answer"] = (text, heard("answer"))
     return columns
 
 
@@ -240,9 +242,12 @@ def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backe
     table = before.empty_table()
     if not job.keep_audio:
         table = without_sound(table, job.audio)
-    old = _columns(replace(job, details=True), is_paid=True)  # of an earlier text, which they would not describe
+    old = _columns(
+        replace(job, details=True), is_paid=True, answers=True
+    )  # of an earlier text, which they would not describe
     fields = [field for field in table.schema if field.name not in old]
-    fields += [pa.field(name, kind) for name, (kind, _) in _columns(job, is_paid=isinstance(backend, Remote)).items()]
+    new = _columns(job, is_paid=isinstance(backend, Remote), answers=backend.preferred.answers)
+    fields += [pa.field(name, kind) for name, (kind, _) in new.items()]
     made = json.dumps({job.into: dict(backend.fingerprint)}, default=str)
     # Of what others have noted in the table only the index is still true.
     kept = {key: value for key, value in (before.metadata or {}).items() if key == b"pandas"}
@@ -253,7 +258,7 @@ def _joined(kept: pa.Table, outcomes: Sequence[Outcome], job: Job, schema: pa.Sc
     """The rows with the new columns."""
     import pyarrow as pa
 
-    new = _columns(job, is_paid=True)
+    new = _columns(job, is_paid=True, answers=True)
     columns = [
         pa.array([new[field.name][1](outcome) for outcome in outcomes], field.type)
         if field.name in new

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -78,7 +78,7 @@ def from_body(model: Model, body: bytes, query: Mapping[str, str]) -> Ask:
     if model.dialect == "turbo":
         raise _wrong(model, "Type mismatch of '/', 'binary' not in 'object'")
     if model.dialect == "deepgram":
-        return Ask(bytes(body), *_deepgram(model, _typed(model, query)))
+        return Ask(bytes(body), *_deepgram(model, _typed(model, _repeated(model, query))))
     return Ask(bytes(body))
 
 
@@ -243,6 +243,16 @@ def _type(value: Any) -> str:
     return "null" if value is None else _JSON_TYPES.get(type(value), "number")
 
 
+def _repeated(model: Model, query: Mapping[str, str]) -> dict[str, Any]:
+    """The query, of options that may come several times all values."""
+    options: dict[str, Any] = dict(query)
+    items: Callable[[], Iterable[tuple[str, str]]] = getattr(query, "multi_items", query.items)
+    for name in model.lists & options.keys():
+        values = [value for key, value in items() if key == name]
+        options[name] = values if len(values) > 1 else values[0]
+    return options
+
+
 def _typed(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the model knows, in their own types. Queries hold strings, and some clients send "false"."""
     typed: dict[str, Any] = {}
@@ -251,6 +261,9 @@ def _typed(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         kind = told["type"]
+        if name in model.lists and isinstance(value, list):
+            typed[name] = [_typed(model, {name: item})[name] for item in value if item is not None]
+            continue
         if isinstance(value, LongString) or (isinstance(value, str) and len(value) > MOST_TEXT):
             size = len(value.raw) if isinstance(value, LongString) else len(value)
             raise refused(5006, what=f"'/{name}' has {size} characters; this server takes {MOST_TEXT}", param=name)
@@ -299,5 +312,8 @@ def _deepgram(model: Model, options: dict[str, Any]) -> tuple[Wish, dict[str, An
     """Without a language it hears English, as the real one does."""
     language = options.get("language") or "en"
     detect = options.get("detect_language", False) or language == "multi"
-    wish = Wish(language=None if detect else language, prompt=prompt_of(options.get("keyterm")))
+    terms = options.get("keyterm")
+    wish = Wish(
+        language=None if detect else language, prompt=prompt_of(", ".join(terms) if isinstance(terms, list) else terms)
+    )
     return wish, options, tuple(sorted(set(options) - {"language", "detect_language", "keyterm"}))

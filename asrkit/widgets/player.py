@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..captions import voice_of
 from ..columns import column_of
 from ..errors import ColumnError, OptionError
 from ..evaluate.frames import languages_of
@@ -221,14 +222,22 @@ def _segment(values: Any) -> Segment:
     try:
         told = values.get("words")
         words = tuple(
-            Word(str(word["word"]), float(word["start"]), float(word["end"]), word.get("confidence"))
+            Word(str(word["word"]), float(word["start"]), float(word["end"]), word.get("confidence"), *_voice(word))
             for word in ([] if told is None else told)
         )
-        return Segment(str(values["text"]), float(values["start"]), float(values["end"]), words)
+        speaker, channel = _voice(values)
+        start, end = float(values["start"]), float(values["end"])
+        return Segment(str(values["text"]), start, end, words, speaker=speaker, channel=channel)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise OptionError(
             f"expected segments with text, start, end and words (word, start, end), got {values!r:.80}"
         ) from error
+
+
+def _voice(values: Any) -> tuple[str | None, int | None]:
+    """Speaker and channel; tables may hold a missing number as NaN."""
+    speaker, channel = values.get("speaker"), values.get("channel")
+    return None if is_missing(speaker) else str(speaker), None if is_missing(channel) else int(channel)
 
 
 @dataclass
@@ -263,6 +272,7 @@ def lines_of(segments: Sequence[Segment]) -> dict[str, Any]:
                 "from": first,
                 "to": len(words.text),
                 "text": "" if segment.words else segment.text.strip(),
+                **({"voice": voice} if (voice := voice_of(segment.channel, segment.speaker)) else {}),
             }
         )
     return {"words": words.__dict__, "lines": lines}

@@ -574,7 +574,7 @@ const JUST_AFTER = 0.001; // seconds: a seek to the very start of a word may lan
 
 // Words that light up as they are spoken; a click on one plays from there.
 // `words` is { text, start, end, confidence }, four lists; `lines` is a list of { start, end, from, to } that says which
-// words make a caption line, or nothing for one line. A word of less than `unsure` is marked.
+// words make a caption line (`voice` names who speaks in it, where that is known), or nothing for one line. A word of less than `unsure` is marked.
 class WordLine {
   #words;
   #spans = [];
@@ -606,6 +606,7 @@ class WordLine {
       const text = line.to > line.from ? spaced(line.from, line.to) : [line.text];
       const row = h("p", { class: "ak-caption", dataset: { line: number } },
         h("span", { class: "ak-time", title: "play from here" }, clock(line.start)),
+        ...(line.voice ? [h("span", { class: "ak-voice", dir: "auto" }, line.voice)] : []),
         h("span", { dir: "auto", lang }, ...text));
       this.#rows.push(row);
       this.el.append(row);
