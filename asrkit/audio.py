@@ -24,6 +24,7 @@ from .errors import AsrkitError, DecodeError, OptionError
 from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
 from .mixing import Mixer
+from .sizes import mended
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
 
@@ -68,7 +69,7 @@ class Audio:
         samples: float32, full scale is [-1, 1], shape ``(n_samples,)``.
         sampling_rate: in Hz.
         warnings: what was lost on the way, each ``"code: what happened"``. Codes: ``truncated``, ``chained``,
-            ``cancelled``, ``damaged``, ``rate-changed``.
+            ``cancelled``, ``damaged``, ``rate-changed``, ``wrong-size``.
 
     >>> Audio(np.zeros(8_000, np.float32)).duration
     0.5
@@ -331,6 +332,7 @@ def _translated(file: SteadyFile) -> Iterator[None]:
 
 def _read_info(file: SteadyFile) -> AudioInfo:
     name = sniff(file)
+    file, _ = mended(file, name)
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
@@ -447,11 +449,12 @@ class _Decoder:
         tell: Callable[[float], None],
         max_values: int | None = None,
     ) -> None:
-        self.file, self.start, self.end = file, start, end
+        self.start, self.end = start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = Mixer(channel)
         self.format = sniff(file)
-        self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
+        self.file, self.has_wrong_size = mended(file, self.format)
+        self.header = read_wav_header(self.file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
@@ -653,6 +656,10 @@ class _Decoder:
     def _find_what_is_lost(self) -> None:
         if self.end is not None and self.heard >= self.end:
             return
+        if self.has_wrong_size:
+            self.warn(
+                f"wrong-size: the header says less or more than the file holds; all {self.heard:.1f} s were decoded"
+            )
         faults = ogg_faults(self.file) if self.format == "ogg" else set()
         if "chained" in faults:
             self.warn("chained: several Ogg streams one after the other; all of them were decoded")

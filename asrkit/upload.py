@@ -16,7 +16,8 @@ from .speech import Window, holds_speech, windows
 
 __all__ = ["Upload", "uploads"]
 
-CHANGED = ("cancelled", "chained", "damaged", "rate-changed")  # others may not hear what asrkit made of these
+# Others may not hear what asrkit made of these.
+CHANGED = ("cancelled", "chained", "damaged", "rate-changed", "several-tracks", "wrong-size")
 MARGIN = 0.9  # of the length that should fit
 
 
