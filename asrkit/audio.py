@@ -8,8 +8,9 @@ rightly is an error, never noise.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -21,12 +22,14 @@ import numpy as np
 from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
 from .containers import ogg_faults, read_wav_header, sniff
 from .errors import AsrkitError, DecodeError, OptionError
-from .frames import frame_samples, set_plain_layout, settle
+from .frames import frame_samples, settle
 from .isolation import Workers, workers
+from .levels import Loudness
 from .mixing import Mixer
 from .sizes import mended
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
+from .tracks import Track, checked_track, find_sound, listed, order, position
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +72,8 @@ class Audio:
         samples: float32, full scale is [-1, 1], shape ``(n_samples,)``.
         sampling_rate: in Hz.
         warnings: what was lost on the way, each ``"code: what happened"``. Codes: ``truncated``, ``chained``,
-            ``cancelled``, ``damaged``, ``rate-changed``, ``wrong-size``.
+            ``cancelled``, ``damaged``, ``rate-changed``, ``wrong-size``,
+            ``several-tracks``, ``very-quiet``.
 
     >>> Audio(np.zeros(8_000, np.float32)).duration
     0.5
@@ -116,6 +120,7 @@ class AudioInfo:
     channels: int
     format: str
     has_video: bool = False
+    tracks: int = 1
 
 
 def encode(audio: Audio, format: str = "flac") -> Encoded:  # noqa: A002 - the word that soundfile uses
@@ -139,6 +144,7 @@ def load(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    track: Track | None = None,
     isolate: bool | Workers = False,
 ) -> Audio:
     """The sound of one cell, whole.
@@ -148,6 +154,8 @@ def load(
         start: first second wanted.
         end: second to stop before.
         channel: take this one (from 0) instead of the average of all.
+        track: take this audio track, by its number (from 0) or its language (``"eng"``); None takes the default one,
+            or one with sound where that is silent.
         isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
 
     Returns:
@@ -160,7 +168,7 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
-    blocks = stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate)
+    blocks = stream(cell, start=start, end=end, channel=channel, track=track, max_seconds=MAX_LOAD, isolate=isolate)
     try:
         return _joined(blocks)
     except MemoryError as error:
@@ -195,6 +203,7 @@ def stream(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    track: Track | None = None,
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
     max_values: int | None = None,
@@ -207,10 +216,11 @@ def stream(
     ``load``; errors may come after good blocks.
 
     Args:
-        cell: as ``load``; so are ``start``, ``end``, ``channel`` and ``isolate``.
+        cell: as ``load``; so are ``start``, ``end``, ``channel``, ``track`` and ``isolate``.
         start: see there.
         end: see there.
         channel: see there.
+        track: see there.
         block_seconds: of every block but the last.
         max_seconds: more is an error, ``too-long``.
         max_values: samples over all channels, before they are mixed and resampled; more is an error, ``too-large``.
@@ -218,41 +228,49 @@ def stream(
         is_wanted: asked again and again by an isolated decoder's caller; once it says no, the decoder is ended.
     """
     start, end = _stretch(start, end)
+    track = checked_track(track)
     source = locate(cell)
     with _naming(source):
         if isinstance(source, ArraySource):
+            if track is not None:
+                position(track, [None])
             yield from _from_array(source, start, end, channel)
             return
         apart = workers(isolate)
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _decoded_blocks(file, start, end, channel, max_seconds, size, max_values=max_values)
+                yield from _decoded_blocks(
+                    file, start, end, channel, max_seconds, size, max_values=max_values, track=track
+                )
                 return
-            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size, "track": track}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
 
 
-def probe(cell: object, *, isolate: bool | Workers = False, patience: float | None = None) -> AudioInfo:
-    """Duration, rate, channels and container, from headers alone.
+def probe(
+    cell: object, *, track: Track | None = None, isolate: bool | Workers = False, patience: float | None = None
+) -> AudioInfo:
+    """Duration, rate, channels and container, from headers alone: of the default track, where there are several.
 
-    ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
+    ``track`` and ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
 
     Raises:
         SourceError: the cell names no audio we can find.
         DecodeError: the headers cannot be read.
 
     >>> probe((np.zeros((2, 8_000)), 8_000))
-    AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False)
+    AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False, tracks=1)
     """
+    track = checked_track(track)
     source = locate(cell)
     if isinstance(source, ArraySource):
         channels = channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
-        return _info(file) if apart is None else _told_info(apart.probe(file, patience))
+        return _info(file, track) if apart is None else _told_info(apart.probe(file, patience, track))
 
 
 def decode(
@@ -266,11 +284,10 @@ def decode(
         tell: called with the seconds decoded, again and again.
     """
     if job["what"] == "probe":
-        yield asdict(_info(file)), None
+        yield asdict(_info(file, job.get("track"))), None
         return
-    blocks = _decoded_blocks(
-        file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell, max_values=job.get("values")
-    )
+    asked = job["start"], job["end"], job["channel"], job["most"], job["block"], tell
+    blocks = _decoded_blocks(file, *asked, max_values=job.get("values"), track=job.get("track"))
     for block in blocks:
         yield {"warnings": block.warnings}, block.samples
 
@@ -285,23 +302,31 @@ def _decoded_blocks(
     tell: Callable[[float], None] = lambda heard: None,
     *,
     max_values: int | None = None,
+    track: Track | None = None,
 ) -> Iterator[Audio]:
     """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
     steady = SteadyFile(file)
     with _translated(steady):
-        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values), size)
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values, track), size)
         steady.check()
 
 
-def _info(file: IO[bytes]) -> AudioInfo:
+def _info(file: IO[bytes], track: Track | None = None) -> AudioInfo:
     steady = SteadyFile(file)
     with _translated(steady):
-        return _read_info(steady)
+        return _read_info(steady, track)
 
 
 def _told_info(told: dict[str, Any]) -> AudioInfo:
     """What a worker process said, if it is what one says."""
-    kinds = {"duration": float | int | None, "sampling_rate": int, "channels": int, "format": str, "has_video": bool}
+    kinds = {
+        "duration": float | int | None,
+        "sampling_rate": int,
+        "channels": int,
+        "format": str,
+        "has_video": bool,
+        "tracks": int,
+    }
     if set(told) != set(kinds) or not all(isinstance(told[name], kind) for name, kind in kinds.items()):
         raise DecodeError("the isolated decoder gave no valid answer about the headers", code="decoder-invalid")
     return AudioInfo(**told)
@@ -330,21 +355,25 @@ def _translated(file: SteadyFile) -> Iterator[None]:
         ) from error
 
 
-def _read_info(file: SteadyFile) -> AudioInfo:
+def _read_info(file: SteadyFile, track: Track | None) -> AudioInfo:
     name = sniff(file)
     file, _ = mended(file, name)
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
+            position(track or 0, [None])
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
     with _open_container(file, name) as container:
-        audio = _audio_stream(container)
+        tracks = listed(container)
+        number = order(tracks)[0] if track is None else position(track, _languages(tracks))
+        audio = _audio_stream(container, number)
         return AudioInfo(
             _declared_seconds(container, audio),
             audio.rate or 0,
             audio.channels or 0,
             container.format.name,
             any(not _is_picture(video) for video in container.streams.video),
+            len(tracks),
         )
 
 
@@ -380,7 +409,15 @@ def _from_array(source: ArraySource, start: float, end: float | None, channel: i
     mono = mixer.mix(full_scale(source.samples).applied(samples), rate)
     if rate != SAMPLING_RATE:
         mono = _resample_whole(mono, rate)
-    yield Audio(mono, warnings=tuple(mixer.warnings))
+    loudness = Loudness()
+    loudness.push(mono)
+    yield Audio(mono, warnings=(*mixer.warnings, *_quiet(loudness)))
+
+
+def _quiet(loudness: Loudness) -> list[str]:
+    if not loudness.is_very_quiet:
+        return []
+    return [f"very-quiet: the loudest of it has {loudness.decibels:.0f} dB of full scale; check how it was recorded"]
 
 
 def _resample_whole(samples: Samples, rate: int) -> Samples:
@@ -448,7 +485,9 @@ class _Decoder:
         max_seconds: float | None,
         tell: Callable[[float], None],
         max_values: int | None = None,
+        track: Track | None = None,
     ) -> None:
+        self.track = track
         self.start, self.end = start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = Mixer(channel)
@@ -459,6 +498,7 @@ class _Decoder:
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
+        self.loudness = Loudness()
         self.began = time.monotonic()
         self.tell = tell
 
@@ -478,7 +518,9 @@ class _Decoder:
                     self.warn(f"rate-changed: from {resampler.rate} to {rate} Hz within the file")
                     yield from resampler.finish()
                 resampler = _Resampler(rate)
-            yield from resampler.push(self.mixer.mix(samples, rate))
+            for piece in resampler.push(self.mixer.mix(samples, rate)):
+                self.loudness.push(piece)
+                yield piece
         if resampler is not None:
             yield from resampler.finish()
         self._compare_with_headers()
@@ -487,7 +529,10 @@ class _Decoder:
         """Frames of shape ``(channels, n)`` with their rate."""
         header = self.header
         has_size = header is not None and header.is_plain and header.promised is not None
-        frames = self._wav_frames() if has_size or self.format == "rifx" else self._frames()
+        is_wav = has_size or self.format == "rifx"
+        if is_wav and self.track is not None:
+            position(self.track, [None])
+        frames = self._wav_frames() if is_wav else self._frames()
         for samples, rate, at in frames:
             self._charge(samples, rate)
             seconds = samples.shape[1] / rate
@@ -576,8 +621,9 @@ class _Decoder:
 
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
+        number = self._chosen_track()
         with _open_container(self.file, self.format) as container:
-            audio = _audio_stream(container)
+            audio = _audio_stream(container, number)
             self.declared = _declared_seconds(container, audio)
             if self.declared is not None:
                 self._check_declared(self.declared, audio.rate or 1, audio.channels or 1)
@@ -585,7 +631,32 @@ class _Decoder:
                 yield from frames
                 return
         with _open_container(self.file, self.format) as container:
-            yield from self._decoded(container, _audio_stream(container))
+            yield from self._decoded(container, _audio_stream(container, number))
+
+    def _chosen_track(self) -> int:
+        """The number of the track that is heard."""
+        with _open_container(self.file, self.format) as container:
+            tracks = listed(container)
+            if self.track is not None:
+                return position(self.track, _languages(tracks))
+            ranked = order(tracks)
+            if len(tracks) == 1:
+                return ranked[0]
+            languages = _languages(tracks)
+
+        def check() -> None:
+            self._check_time()
+            self.tell(self.heard)
+
+        with _open_container(self.file, self.format) as container:
+            with_sound = find_sound(container, check)
+        chosen = next((number for number in ranked if number in with_sound), ranked[0])
+        if len(with_sound) > 1:
+            named = ", ".join(f"{number} ({languages[number] or 'no language'})" for number in with_sound)
+            self.warn(
+                f"several-tracks: audio tracks {named} hold sound; {chosen} was decoded, and track= takes another"
+            )
+        return chosen
 
     def _sought(self, container: InputContainer, audio: AudioStream) -> Iterator[tuple[Samples, int, float]] | None:
         """Frames from shortly before ``start``, or None where the file cannot be entered there."""
@@ -649,8 +720,10 @@ class _Decoder:
                 code="corrupt" if self.damaged or not self.header else "empty",
             )
         self._find_what_is_lost()
+        for warning in _quiet(self.loudness):
+            self.warn(warning)
         # A cut through a file or between two joined ones costs one packet, which is said already.
-        if self.damaged > bool(self.mixer.warnings):
+        if self.damaged > bool(set(self.mixer.warnings) - set(_quiet(self.loudness))):
             self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
 
     def _find_what_is_lost(self) -> None:
@@ -729,15 +802,14 @@ def _refuse(url: str, flags: int, options: object) -> Any:
     raise DecodeError(f"the file asks for another one ({url}); only the file itself is read", code="corrupt")
 
 
-def _audio_stream(container: InputContainer) -> AudioStream:
-    audio = next(iter(container.streams.audio), None)
-    if audio is None:
-        held = ", ".join(stream.type for stream in container.streams) or "nothing"
-        raise DecodeError(f"no audio in it (it holds: {held})", code="no-audio-stream")
+def _languages(tracks: Sequence[AudioStream]) -> list[str | None]:
+    return [track.metadata.get("language") for track in tracks]
+
+
+def _audio_stream(container: InputContainer, number: int) -> AudioStream:
+    audio = listed(container)[number]
     if audio.codec_context is None:
         raise DecodeError("the sound is in a coding that FFmpeg does not know", code="corrupt")
-    set_plain_layout(audio)
-    audio.codec_context.thread_count = 1  # many files at once are faster than many threads on one
     if container.format.name == "flac":
         audio.codec_context.options = {"err_detect": "crccheck+explode"}  # damage shall be an error, not noise
     return audio
@@ -756,6 +828,9 @@ def _declared_seconds(container: InputContainer, audio: AudioStream) -> float | 
         return None
     if audio.duration is not None and audio.time_base is not None:
         seconds = float(audio.duration * audio.time_base)
+    elif (told := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", audio.metadata.get("DURATION", ""))) is not None:
+        hours, minutes, rest = told.groups()  # Matroska's own length is that of its longest track
+        seconds = 3600 * int(hours) + 60 * int(minutes) + float(rest)
     elif container.duration is not None:
         seconds = container.duration / 1e6
     else:
