@@ -33,7 +33,8 @@ FRAMES_PER_SECOND = SAMPLING_RATE / FRAME
 ONSET = 0.4  # a frame this likely starts speech (whispers reach 0.65, noises stay below 0.2) ...
 OFFSET = 0.15  # ... which goes on while frames are at least this likely
 SHORTEST_FRAMES = 0.1 * FRAMES_PER_SECOND  # of speech that count, 0.1 s; clicks are shorter
-RAISED = 24.0  # dB that speech must be raised by to be as loud as it mostly is; from there the model gets the copy
+RAISED = 24.0  # dB that speech must be raised by to be as loud as it mostly is; from there the model gets the copy ...
+APART = 20.0  # dB ... and also where speech of one window differs by so much
 PADDING = 0.5  # seconds kept of a longer one, before the first and after the last word
 LONGEST_PAUSE = 3.0  # seconds without speech that are kept: shorter recordings stay as they are
 LONGEST = 1e6  # seconds, in place of "no limit"
@@ -236,8 +237,9 @@ class _Cutter:
         Models have learned from ordinary recordings: they write only the loudest of voices that are 30 dB apart, and
         make mistakes where all is quiet or lies on a large offset. All else they get as it is.
         """
-        raised = self.gains[begin:end][self.scores[begin:end] >= ONSET] >= RAISED
-        if np.count_nonzero(raised) >= SHORTEST_FRAMES:
+        raised = np.sort(self.gains[begin:end][self.scores[begin:end] >= ONSET])
+        count = int(SHORTEST_FRAMES) + 1
+        if len(raised) > count and (raised[-count] >= RAISED or raised[-count] - raised[count] >= APART):
             return True
         sound = self.samples[begin * FRAME : end * FRAME]
         return self.gate and abs(float(sound.mean())) > float(np.ptp(sound)) / 2
