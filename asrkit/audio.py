@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -23,11 +23,14 @@ from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, f
 from .containers import ogg_faults, read_wav_header, sniff
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
-from .frames import frame_samples, set_plain_layout, settle
+from .frames import frame_samples, settle
 from .isolation import Workers, workers
+from .levels import Loudness
 from .mixing import Mixer
+from .sizes import mended
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
+from .tracks import Track, checked_track, find_sound, listed, order, position
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +75,7 @@ class Audio:
         samples: float32, full scale is [-1, 1], shape ``(n_samples,)``.
         sampling_rate: in Hz.
         warnings: what was lost on the way, each ``"code: what happened"``. Codes: ``truncated``, ``chained``,
-            ``cancelled``, ``damaged``, ``gaps``, ``rate-changed``.
+            ``cancelled``, ``damaged``, ``gaps``, ``rate-changed``, ``wrong-size``, ``several-tracks``, ``very-quiet``.
 
     >>> Audio(np.zeros(8_000, np.float32)).duration
     0.5
@@ -121,6 +124,7 @@ class AudioInfo:
     channels: int
     format: str
     has_video: bool = False
+    tracks: int = 1
 
 
 def encode(audio: Audio, format: str = "flac") -> Encoded:  # noqa: A002 - the word that soundfile uses
@@ -144,6 +148,7 @@ def load(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    track: Track | None = None,
     isolate: bool | Workers = False,
 ) -> Audio:
     """The sound of one cell, whole.
@@ -153,6 +158,8 @@ def load(
         start: first second wanted, on the clock of the file as a player shows it.
         end: second to stop before.
         channel: take this one (from 0) instead of the average of all.
+        track: take this audio track, by its number (from 0) or its language (``"eng"``); None takes the default one,
+            or one with sound where that is silent.
         isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
 
     Returns:
@@ -165,7 +172,7 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
-    blocks = stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate)
+    blocks = stream(cell, start=start, end=end, channel=channel, track=track, max_seconds=MAX_LOAD, isolate=isolate)
     try:
         return _joined(blocks)
     except MemoryError as error:
@@ -200,6 +207,7 @@ def stream(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    track: Track | None = None,
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
     max_values: int | None = None,
@@ -212,10 +220,11 @@ def stream(
     ``load``; errors may come after good blocks.
 
     Args:
-        cell: as ``load``; so are ``start``, ``end``, ``channel`` and ``isolate``.
+        cell: as ``load``; so are ``start``, ``end``, ``channel``, ``track`` and ``isolate``.
         start: see there.
         end: see there.
         channel: see there.
+        track: see there.
         block_seconds: of every block but the last.
         max_seconds: more is an error, ``too-long``.
         max_values: samples over all channels, before they are mixed and resampled; more is an error, ``too-large``.
@@ -223,41 +232,49 @@ def stream(
         is_wanted: asked again and again by an isolated decoder's caller; once it says no, the decoder is ended.
     """
     start, end = _stretch(start, end)
+    track = checked_track(track)
     source = locate(cell)
     with _naming(source):
         if isinstance(source, ArraySource):
+            if track is not None:
+                position(track, [None])
             yield from _from_array(source, start, end, channel)
             return
         apart = workers(isolate)
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _decoded_blocks(file, start, end, channel, max_seconds, size, max_values=max_values)
+                yield from _decoded_blocks(
+                    file, start, end, channel, max_seconds, size, max_values=max_values, track=track
+                )
                 return
-            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size, "track": track}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
 
 
-def probe(cell: object, *, isolate: bool | Workers = False, patience: float | None = None) -> AudioInfo:
-    """Duration, rate, channels and container, from headers alone.
+def probe(
+    cell: object, *, track: Track | None = None, isolate: bool | Workers = False, patience: float | None = None
+) -> AudioInfo:
+    """Duration, rate, channels and container, from headers alone: of the default track, where there are several.
 
-    ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
+    ``track`` and ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
 
     Raises:
         SourceError: the cell names no audio we can find.
         DecodeError: the headers cannot be read.
 
     >>> probe((np.zeros((2, 8_000)), 8_000))
-    AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False)
+    AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False, tracks=1)
     """
+    track = checked_track(track)
     source = locate(cell)
     if isinstance(source, ArraySource):
         channels = channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
-        return _info(file) if apart is None else _told_info(apart.probe(file, patience))
+        return _info(file, track) if apart is None else _told_info(apart.probe(file, patience, track))
 
 
 def decode(
@@ -271,11 +288,10 @@ def decode(
         tell: called with the seconds decoded, again and again.
     """
     if job["what"] == "probe":
-        yield asdict(_info(file)), None
+        yield asdict(_info(file, job.get("track"))), None
         return
-    blocks = _decoded_blocks(
-        file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell, max_values=job.get("values")
-    )
+    asked = job["start"], job["end"], job["channel"], job["most"], job["block"], tell
+    blocks = _decoded_blocks(file, *asked, max_values=job.get("values"), track=job.get("track"))
     for block in blocks:
         yield {"warnings": block.warnings}, block.samples
 
@@ -290,23 +306,31 @@ def _decoded_blocks(
     tell: Callable[[float], None] = lambda heard: None,
     *,
     max_values: int | None = None,
+    track: Track | None = None,
 ) -> Iterator[Audio]:
     """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
     steady = SteadyFile(file)
     with _translated(steady):
-        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values), size)
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values, track), size)
         steady.check()
 
 
-def _info(file: IO[bytes]) -> AudioInfo:
+def _info(file: IO[bytes], track: Track | None = None) -> AudioInfo:
     steady = SteadyFile(file)
     with _translated(steady):
-        return _read_info(steady)
+        return _read_info(steady, track)
 
 
 def _told_info(told: dict[str, Any]) -> AudioInfo:
     """What a worker process said, if it is what one says."""
-    kinds = {"duration": float | int | None, "sampling_rate": int, "channels": int, "format": str, "has_video": bool}
+    kinds = {
+        "duration": float | int | None,
+        "sampling_rate": int,
+        "channels": int,
+        "format": str,
+        "has_video": bool,
+        "tracks": int,
+    }
     if set(told) != set(kinds) or not all(isinstance(told[name], kind) for name, kind in kinds.items()):
         raise DecodeError("the isolated decoder gave no valid answer about the headers", code="decoder-invalid")
     return AudioInfo(**told)
@@ -335,20 +359,25 @@ def _translated(file: SteadyFile) -> Iterator[None]:
         ) from error
 
 
-def _read_info(file: SteadyFile) -> AudioInfo:
+def _read_info(file: SteadyFile, track: Track | None) -> AudioInfo:
     name = sniff(file)
+    file, _ = mended(file, name)
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
+            position(track or 0, [None])
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
     with _open_container(file, name) as container:
-        audio = _audio_stream(container)
+        tracks = listed(container)
+        number = order(tracks)[0] if track is None else position(track, _languages(tracks))
+        audio = _audio_stream(container, number)
         return AudioInfo(
             sound_end(container, audio),
             audio.rate or 0,
             audio.channels or 0,
             container.format.name,
             bool(films(container)),
+            len(tracks),
         )
 
 
@@ -384,7 +413,15 @@ def _from_array(source: ArraySource, start: float, end: float | None, channel: i
     mono = mixer.mix(full_scale(source.samples).applied(samples), rate)
     if rate != SAMPLING_RATE:
         mono = _resample_whole(mono, rate)
-    yield Audio(mono, warnings=tuple(mixer.warnings))
+    loudness = Loudness()
+    loudness.push(mono)
+    yield Audio(mono, warnings=(*mixer.warnings, *_quiet(loudness)))
+
+
+def _quiet(loudness: Loudness) -> list[str]:
+    if not loudness.is_very_quiet:
+        return []
+    return [f"very-quiet: the loudest of it has {loudness.decibels:.0f} dB of full scale; check how it was recorded"]
 
 
 def _resample_whole(samples: Samples, rate: int) -> Samples:
@@ -452,12 +489,15 @@ class _Decoder:
         max_seconds: float | None,
         tell: Callable[[float], None],
         max_values: int | None = None,
+        track: Track | None = None,
     ) -> None:
-        self.file, self.start, self.end = file, start, end
+        self.track = track
+        self.start, self.end = start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = Mixer(channel)
         self.format = sniff(file)
-        self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
+        self.file, self.has_wrong_size = mended(file, self.format)
+        self.header = read_wav_header(self.file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
@@ -466,6 +506,7 @@ class _Decoder:
         self.clock = Clock()
         self.film_length: float | None = None  # seconds that the headers of a film promise, picture and sound
         self.reached = 0.0  # the last timestamp of a packet
+        self.loudness = Loudness()
         self.began = time.monotonic()
         self.tell = tell
 
@@ -485,7 +526,9 @@ class _Decoder:
                     self.warn(f"rate-changed: from {resampler.rate} to {rate} Hz within the file")
                     yield from resampler.finish()
                 resampler = _Resampler(rate)
-            yield from resampler.push(self.mixer.mix(samples, rate))
+            for piece in resampler.push(self.mixer.mix(samples, rate)):
+                self.loudness.push(piece)
+                yield piece
         if resampler is not None:
             yield from resampler.finish()
         self._compare_with_headers()
@@ -494,7 +537,10 @@ class _Decoder:
         """Frames of shape ``(channels, n)`` with their rate."""
         header = self.header
         has_size = header is not None and header.is_plain and header.promised is not None
-        frames = self._wav_frames() if has_size or self.format == "rifx" else self._frames()
+        is_wav = has_size or self.format == "rifx"
+        if is_wav and self.track is not None:
+            position(self.track, [None])
+        frames = self._wav_frames() if is_wav else self._frames()
         for samples, rate, at in frames:
             self._charge(samples, rate)
             seconds = samples.shape[1] / rate
@@ -583,8 +629,9 @@ class _Decoder:
 
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
+        number = self._chosen_track()
         with _open_container(self.file, self.format) as container:
-            audio = _audio_stream(container)
+            audio = _audio_stream(container, number)
             self.declared = sound_end(container, audio)
             if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
                 self.film_length = (container.duration or 0) / 1e6
@@ -594,7 +641,32 @@ class _Decoder:
                 yield from frames
                 return
         with _open_container(self.file, self.format) as container:
-            yield from self._decoded(container, _audio_stream(container))
+            yield from self._decoded(container, _audio_stream(container, number))
+
+    def _chosen_track(self) -> int:
+        """The number of the track that is heard."""
+        with _open_container(self.file, self.format) as container:
+            tracks = listed(container)
+            if self.track is not None:
+                return position(self.track, _languages(tracks))
+            ranked = order(tracks)
+            if len(tracks) == 1:
+                return ranked[0]
+            languages = _languages(tracks)
+
+        def check() -> None:
+            self._check_time()
+            self.tell(self.heard)
+
+        with _open_container(self.file, self.format) as container:
+            with_sound = find_sound(container, check)
+        chosen = next((number for number in ranked if number in with_sound), ranked[0])
+        if len(with_sound) > 1:
+            named = ", ".join(f"{number} ({languages[number] or 'no language'})" for number in with_sound)
+            self.warn(
+                f"several-tracks: audio tracks {named} hold sound; {chosen} was decoded, and track= takes another"
+            )
+        return chosen
 
     def _sought(self, container: InputContainer, audio: AudioStream) -> Iterator[tuple[Samples, int, float]] | None:
         """Frames from shortly before ``start``, or None where the file cannot be entered there."""
@@ -693,13 +765,19 @@ class _Decoder:
         else:
             for warning in self.clock.warnings():
                 self.warn(warning)
+        for warning in _quiet(self.loudness):
+            self.warn(warning)
         # A cut through a file or between two joined ones costs one packet, which is said already.
-        if self.damaged > bool(self.mixer.warnings):
+        if self.damaged > bool(set(self.mixer.warnings) - set(_quiet(self.loudness))):
             self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
 
     def _find_what_is_lost(self) -> None:
         if self.end is not None and self.heard >= self.end:
             return
+        if self.has_wrong_size:
+            self.warn(
+                f"wrong-size: the header says less or more than the file holds; all {self.heard:.1f} s were decoded"
+            )
         if "chained" in self.ogg_faults:
             self.warn("chained: several Ogg streams one after the other; all of them were decoded")
         is_cut = (self.header and self.header.is_truncated) or "truncated" in self.ogg_faults
@@ -774,15 +852,14 @@ def _refuse(url: str, flags: int, options: object) -> Any:
     raise DecodeError(f"the file asks for another one ({url}); only the file itself is read", code="corrupt")
 
 
-def _audio_stream(container: InputContainer) -> AudioStream:
-    audio = next(iter(container.streams.audio), None)
-    if audio is None:
-        held = ", ".join(stream.type for stream in container.streams) or "nothing"
-        raise DecodeError(f"no audio in it (it holds: {held})", code="no-audio-stream")
+def _languages(tracks: Sequence[AudioStream]) -> list[str | None]:
+    return [track.metadata.get("language") for track in tracks]
+
+
+def _audio_stream(container: InputContainer, number: int) -> AudioStream:
+    audio = listed(container)[number]
     if audio.codec_context is None:
         raise DecodeError("the sound is in a coding that FFmpeg does not know", code="corrupt")
-    set_plain_layout(audio)
-    audio.codec_context.thread_count = 1  # many files at once are faster than many threads on one
     if container.format.name == "flac":
         audio.codec_context.options = {"err_detect": "crccheck+explode"}  # damage shall be an error, not noise
     return audio

@@ -44,6 +44,7 @@ from .source import (
     locate,
 )
 from .speech import Window, windows
+from .tracks import checked_track
 from .transcript import Transcript, join, ordered_flags, total
 from .upload import uploads
 
@@ -97,6 +98,7 @@ def transcribe(
     start: Sequence[float | None] | None = None,
     end: Sequence[float | None] | None = None,
     channel: int | None = None,
+    track: int | str | None = None,
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -115,6 +117,8 @@ def transcribe(
         start: first second of each cell that is wanted.
         end: second of each cell to stop before.
         channel: take this one (from 0) instead of the average of all.
+        track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes the
+            default one, or one with sound where that is silent.
         errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
         progress: show a bar.
         journal: the file in which finished rows are kept at once and looked up; None is one in the user's cache
@@ -153,6 +157,7 @@ def transcribe(
         starts=start,
         ends=end,
         channel=channel,
+        track=track,
         errors=errors,
         progress=progress,
         journal=journal,
@@ -171,6 +176,7 @@ def transcribe_cells(
     starts: Sequence[float | None] | None = None,
     ends: Sequence[float | None] | None = None,
     channel: int | None = None,
+    track: int | str | None = None,
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -190,6 +196,7 @@ def transcribe_cells(
     """
     if errors not in ("column", "raise"):
         raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
+    checked_track(track)
     count = len(cells)
     for name, values in (("language", languages), ("start", starts), ("end", ends)):
         if values is not None and len(values) != count:
@@ -205,7 +212,12 @@ def transcribe_cells(
             return None
         try:
             return Journal.open(
-                place, backend, channel=channel, retry_failed=retry_failed, resend_unsettled=resend_unsettled
+                place,
+                backend,
+                channel=channel,
+                track=track,
+                retry_failed=retry_failed,
+                resend_unsettled=resend_unsettled,
             )
         except JournalError as error:
             _, is_named = place
@@ -219,6 +231,7 @@ def transcribe_cells(
         cells,
         backend,
         channel,
+        track,
         errors,
         progress,
         workers(isolate),
@@ -416,6 +429,7 @@ class _Run:
         cells: Sequence[object],
         backend: Backend,
         channel: int | None,
+        track: int | str | None,
         errors: str,
         progress: bool,
         isolated: Workers | None,
@@ -427,7 +441,8 @@ class _Run:
         starts: Sequence[Any] | None,
         ends: Sequence[Any] | None,
     ) -> None:
-        self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
+        self.rows, self.cells, self.backend = rows, cells, backend
+        self.channel, self.track = channel, track
         self.count = count = len(cells)
         self.errors, self.label, self.done = errors, label, done
         self.isolate: bool | Workers = isolated or False
@@ -747,6 +762,7 @@ class _Run:
                 start=row.start,
                 end=row.end,
                 channel=self.channel,
+                track=self.track,
                 gate=gate,
                 heard=row.count,
                 isolate=self.isolate,
@@ -754,7 +770,15 @@ class _Run:
         else:
             cut = windows(
                 self._counted(
-                    row, stream(source, start=row.start, end=row.end, channel=self.channel, isolate=self.isolate)
+                    row,
+                    stream(
+                        source,
+                        start=row.start,
+                        end=row.end,
+                        channel=self.channel,
+                        track=self.track,
+                        isolate=self.isolate,
+                    ),
                 ),
                 longest,
                 gate=gate,

@@ -18,6 +18,7 @@ from .journal import command as journal_command
 from .printable import ForTerminal, printable
 from .scale import command as scale_command
 from .serve import command as serve_command
+from .tracks import track_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=VALUE",
         help="a further option of the model, such as vad_filter=true; may be repeated",
+    )
+    transcribe.add_argument("--channel", type=int, help="take this one (from 0) instead of the average of all")
+    transcribe.add_argument(
+        "--track", type=track_option, help="take this audio track: a number from 0, or a language such as eng"
     )
     transcribe.add_argument(
         "--isolate", action="store_true", help="decode in processes of their own: for files that nobody can vouch for"
@@ -219,6 +224,8 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             table[options.audio].tolist(),
             backend,
             languages=table[options.language].tolist() if by_row else None,
+            channel=options.channel,
+            track=options.track,
             progress=not options.quiet,
             journal=journal,
             retry_failed=options.retry_failed,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .errors import DecodeError
 
-__all__ = ["AUDIO_ENDINGS", "Readable", "WavHeader", "ogg_faults", "read_wav_header", "sniff"]
+__all__ = ["AUDIO_ENDINGS", "Readable", "WavHeader", "is_unknown_size", "ogg_faults", "read_wav_header", "sniff"]
 
 AUDIO_ENDINGS = frozenset(
     {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
@@ -167,7 +167,21 @@ class WavHeader:
 
 PLAIN_CODINGS = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law"}  # wFormatTag
 EXTENSIBLE = 0xFFFE  # the coding is the first word of a GUID further on
-STREAMED = {0, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFF000, 0xFFFFFFFF}  # "size unknown" of various writers
+LIMITS = (1 << 31, 1 << 32, 1 << 63, 1 << 64)  # bytes; writers that do not know the size write about one of these
+ABOUT = (1 << 24) + (1 << 16)  # bytes: SoX writes 16 MiB less than 2**31, others take off headers or round
+
+
+def is_unknown_size(size: int, present: int) -> bool:
+    """Whether a header has this size because the writer did not know it: 0, or about the largest that fits.
+
+    Args:
+        size: in bytes.
+        present: the bytes that are there; a size that is no more than that was known.
+
+    >>> is_unknown_size(0xFFFFFFDB, 160_000), is_unknown_size(64_000, 32_000), is_unknown_size(0, 32_000)
+    (True, False, True)
+    """
+    return size == 0 or (size > present and any(limit - ABOUT <= size <= limit + (1 << 16) for limit in LIMITS))
 
 
 def read_wav_header(file: Readable) -> WavHeader:
@@ -205,12 +219,12 @@ def read_wav_header(file: Readable) -> WavHeader:
         )
     data_start = position + 8
     if long_size is not None and length == 0xFFFFFFFF:
-        promised: int | None = long_size
-    else:
-        promised = None if length in STREAMED else length
-    if size - data_start < block:
+        length = long_size
+    present = size - data_start
+    if present < block:
         raise DecodeError("a WAV header without sound after it", code="empty")
-    return WavHeader(coding, channels, rate, block, promised, size - data_start)
+    promised = None if is_unknown_size(length, present) else length
+    return WavHeader(coding, channels, rate, block, promised, present)
 
 
 def ogg_faults(file: Readable) -> set[str]:

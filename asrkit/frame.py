@@ -85,6 +85,7 @@ class FrameAsr:
         start: Hashable | None = None,
         end: Hashable | None = None,
         channel: int | None = None,
+        track: int | str | None = None,
         details: bool = False,
         overwrite: bool = False,
         errors: str = "column",
@@ -107,6 +108,8 @@ class FrameAsr:
             start: a column with the first second that is wanted.
             end: a column with the second to stop before.
             channel: take this one (from 0) instead of the average of all.
+            track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes
+                the default one, or one with sound where that is silent.
             details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (a probability in
                 [0, 1]), ``_logprob`` (the tokens' mean log-probability, if the model gives one), ``_flags`` and
                 ``_segments``; with a paid model ``_cost`` (dollars), with nova-3 ``_answer`` (JSON text of what else
@@ -168,6 +171,7 @@ class FrameAsr:
             starts=None if start is None else column_of(frame, start),
             ends=None if end is None else column_of(frame, end),
             channel=channel,
+            track=track,
             errors=errors,
             progress=progress,
             journal=journal,

@@ -14,10 +14,12 @@ from .errors import AsrkitError, DecodeError
 from .isolation import Workers
 from .source import ByteSource, FetchedSource, FileSource, Source, UrlSource
 from .speech import Window, holds_speech, windows
+from .tracks import Track
 
 __all__ = ["Upload", "uploads"]
 
-CHANGED = ("cancelled", "chained", "damaged", "gaps", "rate-changed")  # others may not hear what asrkit made of these
+# Others may not hear what asrkit made of these.
+CHANGED = ("cancelled", "chained", "damaged", "gaps", "rate-changed", "several-tracks", "wrong-size")
 MARGIN = 0.9  # of the length that should fit
 MOST_CHANNELS = 8  # in a FLAC file
 
@@ -45,6 +47,7 @@ def uploads(
     start: float = 0.0,
     end: float | None = None,
     channel: int | None = None,
+    track: int | str | None = None,
     gate: bool = False,
     heard: Callable[[Audio], None] = lambda block: None,
     isolate: bool | Workers = False,
@@ -61,6 +64,7 @@ def uploads(
         start: first second wanted.
         end: second to stop before.
         channel: take this one instead of leaving the mixing to the service.
+        track: take this audio track.
         gate: send nothing where nobody speaks.
         heard: called with each decoded block.
         isolate: as ``asrkit.audio.load``.
@@ -68,18 +72,18 @@ def uploads(
     Raises:
         SourceError, DecodeError: as ``asrkit.audio.stream``.
     """
-    is_whole = start == 0 and end is None and channel is None
+    is_whole = start == 0 and end is None and channel is None and track is None
     data = _bytes_of(source, upload.max_bytes) if is_whole else None
     given = source if data is None else ByteSource(data)
-    channels = _channels(given, isolate) if upload.keeps_channels and channel is None else 1
+    channels = _channels(given, track, isolate) if upload.keeps_channels and channel is None else 1
 
     def encoded(window: Window) -> Encoded:
         assert isinstance(window.audio, Audio)
         if channels == 1:
             return encode(window.audio)
-        return _encode_channels(given, window.audio, start + window.start, channels, isolate)
+        return _encode_channels(given, window.audio, start + window.start, channels, track, isolate)
 
-    blocks = _told(stream(given, start=start, end=end, channel=channel, isolate=isolate), heard)
+    blocks = _told(stream(given, start=start, end=end, channel=channel, track=track, isolate=isolate), heard)
     first: list[Audio] = []
     seconds = 0.0
     for block in blocks:
@@ -124,19 +128,21 @@ def _original(data: bytes, whole: Audio, upload: Upload, isolate: bool | Workers
         info = probe(data, isolate=isolate)
     except AsrkitError:
         return None
-    if info.format not in upload.containers or info.has_video:
+    if info.format not in upload.containers or info.has_video or info.tracks > 1:
         return None
     return Encoded(data, info.format, whole.duration, whole.warnings, info.channels)
 
 
-def _channels(source: Source, isolate: bool | Workers) -> int:
+def _channels(source: Source, track: Track | None, isolate: bool | Workers) -> int:
     try:
-        return probe(source, isolate=isolate).channels
+        return probe(source, track=track, isolate=isolate).channels
     except AsrkitError:  # what is wrong with it is said where it is decoded
         return 1
 
 
-def _encode_channels(source: Source, mix: Audio, start: float, channels: int, isolate: bool | Workers) -> Encoded:
+def _encode_channels(
+    source: Source, mix: Audio, start: float, channels: int, track: Track | None, isolate: bool | Workers
+) -> Encoded:
     """The stretch of a recording that a mix is of, its channels side by side, as FLAC.
 
     Raises:
@@ -152,7 +158,7 @@ def _encode_channels(source: Source, mix: Audio, start: float, channels: int, is
 
     samples = np.zeros((len(mix.samples), channels), np.float32)
     for number in range(channels):
-        own = load(source, start=start, end=start + mix.duration, channel=number, isolate=isolate).samples
+        own = load(source, start=start, end=start + mix.duration, channel=number, track=track, isolate=isolate).samples
         samples[: len(own), number] = own[: len(samples)]
     file = BytesIO()
     soundfile.write(file, np.clip(samples, -1.0, 1.0), mix.sampling_rate, "PCM_16", format="FLAC")

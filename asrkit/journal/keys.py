@@ -71,7 +71,13 @@ def address_digest(source: UrlSource) -> bytes:
 
 
 def row_key(
-    audio: bytes, asked: bytes, start: float, end: float | None, channel: int | None, language: str | None
+    audio: bytes,
+    asked: bytes,
+    start: float,
+    end: float | None,
+    channel: int | None,
+    language: str | None,
+    track: int | str | None = None,
 ) -> bytes:
     """Of a row.
 
@@ -82,8 +88,11 @@ def row_key(
         end: second to stop before.
         channel: the one to take.
         language: asked for this row.
+        track: the one to take.
     """
     told = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
+    if track is not None:
+        told.append(["track", track])
     return hashlib.sha256(canonical(told).encode()).digest()
 
 

@@ -39,7 +39,17 @@ FRESH = 2.0  # seconds: a file that has just changed may change again without it
 GRAIN = 0.03
 # Of audio that is broken, and will be tomorrow. Not ``timeout``: the machine may have been busy.
 PERMANENT = frozenset(
-    {"empty", "not-audio", "no-audio-stream", "no-channel", "encrypted", "corrupt", "non-finite", "too-long"}
+    {
+        "empty",
+        "not-audio",
+        "no-audio-stream",
+        "no-channel",
+        "no-track",
+        "encrypted",
+        "corrupt",
+        "non-finite",
+        "too-long",
+    }
     | {"too-large", "decode"}
 )
 CRASHED = "crashed"
@@ -81,6 +91,7 @@ class Run:
         journal: opened; closed by ``end``.
         backend: that answers.
         channel: the one that is heard, None for all.
+        track: the one that is heard, None for the default one.
         retry_failed: hear rows again that failed for good.
         resend_unsettled: send requests again that were never answered and may have been billed.
         clock: seconds, never going back.
@@ -92,11 +103,12 @@ class Run:
         backend: Backend,
         *,
         channel: int | None = None,
+        track: int | str | None = None,
         retry_failed: bool = False,
         resend_unsettled: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.journal, self.channel, self.retry_failed = journal, channel, retry_failed
+        self.journal, self.channel, self.track, self.retry_failed = journal, channel, track, retry_failed
         self.limit: int | None = None  # bytes; kept when the run is over, so that it finds what it comes for
         self._clock = clock
         asked = question(backend)
@@ -159,7 +171,7 @@ class Run:
 
     def key(self, digest: bytes, start: float, end: float | None, language: str | None) -> bytes:
         """Of a row with this content."""
-        return row_key(digest, self._asked, start, end, self.channel, language)
+        return row_key(digest, self._asked, start, end, self.channel, language, self.track)
 
     def recall(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """What is known of rows; those that it says nothing of are not in it."""

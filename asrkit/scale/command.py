@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BackendError, Interrupted, OptionError
+from ..tracks import track_option
 from .files import transcribe_files
 from .planning import PCM, PER_MINUTE, measure, plan
 
@@ -46,6 +47,7 @@ def add_commands(commands: Any, further: Further) -> None:
     add("--start", metavar="COLUMN", help="with the first second that is wanted")
     add("--end", metavar="COLUMN", help="with the second to stop before")
     add("--channel", type=int, help="take this one (from 0) instead of the average")
+    add("--track", type=track_option, help="take this audio track: a number from 0, or a language such as eng")
     add("--details", action="store_true", help="also language, duration, confidence, logprob, flags, segments")
     add("--keep-audio", action="store_true", help="also write a column that holds the sound itself")
     add("--overwrite", action="store_true", help="replace columns that the tables have already")
@@ -107,6 +109,7 @@ def _files(options: argparse.Namespace, further: Further) -> int:
             start=options.start,
             end=options.end,
             channel=options.channel,
+            track=options.track,
             details=options.details,
             overwrite=options.overwrite,
             keep_audio=options.keep_audio,

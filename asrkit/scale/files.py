@@ -38,6 +38,7 @@ def transcribe_files(
     start: str | None = None,
     end: str | None = None,
     channel: int | None = None,
+    track: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,
     keep_audio: bool = False,
@@ -72,6 +73,8 @@ def transcribe_files(
         start: a column with the first second that is wanted.
         end: a column with the second to stop before.
         channel: take this one (from 0) instead of the average of all.
+        track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes the
+            default one, or one with sound where that is silent.
         details: further columns, see ``DataFrame.asr.transcribe``.
         overwrite: replace columns that are in the tables already. Shards that are done are never written again.
         keep_audio: also write a column that holds the sound itself. By itself such a column is left out; of one with
@@ -119,6 +122,7 @@ def transcribe_files(
             start=start,
             end=end,
             channel=channel,
+            track=track,
             details=details,
             overwrite=overwrite,
             keep_audio=keep_audio,
@@ -162,6 +166,7 @@ def transcribe_shard(
     start: str | None = None,
     end: str | None = None,
     channel: int | None = None,
+    track: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,
     keep_audio: bool = False,
@@ -205,6 +210,7 @@ def transcribe_shard(
             start=start,
             end=end,
             channel=channel,
+            track=track,
             details=details,
             overwrite=overwrite,
             keep_audio=keep_audio,

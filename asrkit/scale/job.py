@@ -67,6 +67,7 @@ class Job:
     start: str | None = None
     end: str | None = None
     channel: int | None = None
+    track: int | str | None = None
     details: bool = False
     overwrite: bool = False
     keep_audio: bool = False
@@ -103,6 +104,8 @@ class Job:
         told.update({key: value for key, value in self.options.items() if key not in FREE and value is not None})
         mine = ("audio", "into", "language", "start", "end", "channel", "details", "overwrite", "keep_audio")
         told.update({name: getattr(self, name) for name in mine})
+        if self.track is not None:
+            told["track"] = self.track
         plain: dict[str, Any] = json.loads(json.dumps(told, default=_described, sort_keys=True))
         return plain
 

@@ -150,6 +150,7 @@ def _outcomes(
             starts=starts,
             ends=ends,
             channel=job.channel,
+            track=job.track,
             errors=job.errors,
             journal=journal,
             retry_failed=job.retry_failed,

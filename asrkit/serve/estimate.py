@@ -10,6 +10,8 @@ from io import BytesIO
 
 from ..containers import read_wav_header
 from ..errors import DecodeError
+from ..sizes import mended
+from ..steady import SteadyFile
 
 __all__ = ["Promise", "promised"]
 
@@ -51,7 +53,8 @@ def _wav(data: bytes) -> Promise | None:
     if data[8:12] != b"WAVE":
         return None
     try:
-        header = read_wav_header(BytesIO(data))
+        file, _ = mended(SteadyFile(BytesIO(data)), "rifx" if data[:4] == b"RIFX" else "wav")
+        header = read_wav_header(file)
     except DecodeError:
         return None
     if not header.is_plain:
