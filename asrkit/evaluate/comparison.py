@@ -13,7 +13,9 @@ import numpy as np
 
 from ..errors import OptionError
 from ..renamed import renamed
+from .blocks import Floats
 from .bootstrap import Interval, SampleSize, sample_size
+from .common_words import on_common_words
 from .dialects import Sclite
 from .headline import headline
 from .indexed import index_of, unclashed
@@ -349,6 +351,7 @@ class Comparison(Shown):
         warnings = {d.interval.warning for d in self.differences if d.interval.warning}
         warnings |= {score.interval.warning for score in self.scores if score.interval.warning}
         lines += [f"beware: {warning}" for warning in sorted(warnings)]
+        lines += [f"beware of {score.name}: {habit}" for score in self.scores for habit in score.beware]
         lines.append(rows_told(texts, self.names))
         lines.append(trace(texts, self.scores[0].dialect))
         return "\n".join(lines)
@@ -379,21 +382,22 @@ def compare_scores(
     check_comparable(scores)
     pairs = list(combinations(scores, 2))
     options: dict[str, Any] = {"blocks": blocks, "level": level, "seed": seed}
+    counted = [_on_common_words(first, second) for first, second in pairs]
     decisions = paired_differences(
-        [(first.utterances.errors, second.utterances.errors) for first, second in pairs],
-        scores[0].utterances.reference_words,
+        [(one, two) for one, two, _ in counted],
+        np.stack([words for _, _, words in counted]) if counted else [],
         replicates=replicates,
         **options,
     )
     tests = [_matched(first, second) for first, second in pairs]
     adjusted: list[float] = holm([test.p for test in tests]).tolist()
     differences = []
-    for (first, second), decision, test, p in zip(pairs, decisions, tests, adjusted, strict=True):
+    for (first, second), on_words, decision, test, p in zip(pairs, counted, decisions, tests, adjusted, strict=True):
         one, two = first.utterances.errors, second.utterances.errors
         more = None
         if not decision.is_decided:
             options["level"] = decision.level
-            more = sample_size(one, two, first.utterances.reference_words, **options)
+            more = sample_size(*on_words, **options)
         differences.append(
             Difference(
                 first.name,
@@ -409,6 +413,11 @@ def compare_scores(
             )
         )
     return Comparison(scores, differences, **known)
+
+
+def _on_common_words(first: Score, second: Score) -> tuple[Floats, Floats, Floats]:
+    one, two = first.utterances, second.utterances
+    return on_common_words(one.errors, one.reference_words, two.errors, two.reference_words)
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:
