@@ -17,6 +17,7 @@ from .journal import command as journal_command
 from .printable import ForTerminal, printable
 from .scale import command as scale_command
 from .serve import command as serve_command
+from .turns import channel_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     transcribe.add_argument("--revision", help="branch, tag or commit of the model")
     transcribe.add_argument("--language", help="code or name, or the column of a table; found out if not given")
+    transcribe.add_argument(
+        "--channel",
+        type=channel_argument,
+        metavar="NUMBER|each",
+        help="take this channel (from 0) instead of the average; each: all of them, as turns in time order",
+    )
     transcribe.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
     transcribe.add_argument("--prompt", help="text that could have come before: names, spelling, style")
     transcribe.add_argument("--timestamps", choices=("segment", "word"), help="times; captions have them by themselves")
@@ -166,7 +173,7 @@ def _transcribe(options: argparse.Namespace) -> int:
     if options.dry_run:
         from .costs import estimate
 
-        print(estimate(table, options.audio, model=options.model, progress=not options.quiet))
+        print(estimate(table, options.audio, model=options.model, channel=options.channel, progress=not options.quiet))
         return 0
     if options.journal and options.no_journal:
         raise OptionError("expected --journal PATH or --no-journal, not both")
@@ -211,6 +218,7 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             table[options.audio].tolist(),
             backend,
             languages=table[options.language].tolist() if by_row else None,
+            channel=options.channel,
             progress=not options.quiet,
             journal=journal,
             retry_failed=options.retry_failed,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .columns import column_of
 from .errors import AsrkitError, OptionError
 from .progress import Progress
 from .source import UrlSource, is_missing, locate
+from .turns import EACH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +94,7 @@ def estimate(
     model: object = "@cf/openai/whisper",
     start: object = None,
     end: object = None,
+    channel: int | str | None = None,
     progress: bool = True,
     **options: Any,
 ) -> Estimate:
@@ -103,6 +106,8 @@ def estimate(
         model: a name or a backend.
         start: the frame's column with the first second wanted, or one value a cell.
         end: the frame's column with the second to stop before, or one value a cell.
+        channel: as for ``transcribe``. With ``each`` the seconds of every channel count: that is the most, since silent
+            channels, and those with the same sound, are only found when they are decoded.
         progress: show a bar.
         options: those of the run, which are checked; ``longest`` changes the number of requests.
 
@@ -127,7 +132,7 @@ def estimate(
         ThreadPoolExecutor(workers, thread_name_prefix="asrkit-probe") as pool,
         Progress(len(cells), enabled=progress, description="estimate") as bar,
     ):
-        for length in pool.map(_length, cells, starts, ends):
+        for length, channels in pool.map(partial(_length, is_each=channel == EACH), cells, starts, ends):
             bar.expect(length)
             bar.finish(length, 0.0, failed=False)
             if length == 0.0:
@@ -136,8 +141,8 @@ def estimate(
             if length is None:
                 unknown += 1
                 continue
-            seconds += length
-            requests += ceil(length / longest)
+            seconds += length * channels
+            requests += ceil(length / longest) * channels
     price = price_of(name) if name.startswith("@cf/") else None
     return Estimate(name, rows, seconds, requests, unknown, price)
 
@@ -173,19 +178,20 @@ def _columns(data: Any, audio: object, start: object, end: object) -> tuple[list
     )
 
 
-def _length(cell: object, start: Any, end: Any) -> float | None:
-    """Seconds; 0 where there is no audio, None where the length is not known."""
+def _length(cell: object, start: Any, end: Any, *, is_each: bool) -> tuple[float | None, int]:
+    """Seconds (0 where there is no audio, None where the length is not known), and how many channels are heard."""
     if is_missing(cell):
-        return 0.0
+        return 0.0, 1
     first = 0.0 if is_missing(start) else float(start)
     try:
         source = locate(cell)
         if isinstance(source, UrlSource):
-            return None
-        seconds = probe(source).duration
+            return None, 1
+        told = probe(source)
+        seconds = told.duration
         if seconds is None:  # no header tells: only the sound itself does
             seconds = sum(block.duration for block in stream(source))
     except AsrkitError:
-        return None
+        return None, 1
     last = seconds if is_missing(end) else min(float(end), seconds)
-    return max(0.0, last - first)
+    return max(0.0, last - first), told.channels if is_each else 1

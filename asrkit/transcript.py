@@ -16,7 +16,7 @@ SHORTEST_CAPTION = 0.001  # seconds; WebVTT allows none that ends where it begin
 CAPTION_PAUSE = 1.0  # seconds without a word after which a caption ends
 # Scripts written without blanks: Thai, Lao, Myanmar, Khmer; Chinese and Japanese with their punctuation.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
-FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fallback")
+FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fallback", "language-changes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,20 @@ class Transcript:
 
     Args:
         text: without blanks at its ends; empty where nothing was said.
-        language: ISO 639-1 code, None where neither given nor found out.
-        segments: in order, without overlap, inside [0, duration].
+        language: ISO 639-1 code, None where neither given nor found out; of several, the one with the most seconds.
+        segments: in order, inside [0, duration]; those of one channel do not overlap.
         duration: seconds of audio.
         elapsed: seconds of work, this utterance's share of its batch.
         confidence: mean log-probability of the tokens (0 is certain), None where the backend tells none.
         no_speech: highest probability of a segment that nothing was said.
         compression_ratio: highest of a segment; above 2.4 the text repeats itself.
         flags: why the text is doubtful: ``silence``, ``repetition``, ``low-confidence``, ``truncated``,
-            ``temperature-fallback``; and the codes of the audio's warnings.
+            ``temperature-fallback``, ``language-changes``; and the codes of the audio's warnings.
         cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
             price is unknown.
+        detected_language: the language that was spoken, as the model found it out; None where it was given.
+        language_probability: how likely the model finds that language, in [0, 1]; of a recording of several windows
+            None.
 
     >>> Transcript("So it is.", segments=(Segment("So it is.", 0.0, 1.5),), duration=2.0).to_srt()
     '1\\n00:00:00,000 --> 00:00:01,500\\nSo it is.\\n'
@@ -91,6 +94,8 @@ class Transcript:
     compression_ratio: float | None = None
     flags: tuple[str, ...] = ()
     cost: float | None = None
+    detected_language: str | None = None
+    language_probability: float | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -146,7 +151,7 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         duration: of the recording, in seconds.
     """
     segments = tuple(
-        _shifted(segment, start, duration)
+        _shifted(segment, start, duration, part.language)
         for part, start in zip(parts, starts, strict=True)
         for segment in part.segments
     )
@@ -155,18 +160,50 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         (part.confidence, weight) for part, weight in zip(parts, weights, strict=True) if part.confidence is not None
     ]
     text = spaced(part.text.strip() for part in parts)
+    spoken = _detected(parts)
+    is_changing = len(spoken) > 1 or len({segment.language for segment in segments} - {None}) > 1
     return Transcript(
         text=text,
-        language=next((part.language for part in parts if part.language), None),
+        language=_longest_language(parts),
         segments=segments,
         duration=duration,
         elapsed=sum(part.elapsed or 0.0 for part in parts),
         confidence=sum(c * w for c, w in sure) / sum(w for _, w in sure) if sure else None,
         no_speech=_highest(part.no_speech for part in parts),
         compression_ratio=_highest(part.compression_ratio for part in parts),
-        flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
+        flags=ordered_flags(
+            [
+                *(flag for part in parts for flag in part.flags if flag != "silence" or not text),
+                *(["language-changes"] if is_changing else []),
+            ]
+        ),
         cost=total(part.cost for part in parts),
+        detected_language=max(spoken, key=lambda language: spoken[language], default=None),
+        language_probability=parts[0].language_probability if len(parts) == 1 else None,
     )
+
+
+def _longest_language(parts: Sequence[Transcript]) -> str | None:
+    """The language with the most seconds; of parts without a text, the first."""
+    seconds: dict[str, float] = {}
+    for part in parts:
+        for segment in part.segments:
+            if language := segment.language or part.language:
+                seconds[language] = seconds.get(language, 0.0) + segment.end - segment.start
+    if not seconds:
+        return next((part.language for part in parts if part.text and part.language), None) or next(
+            (part.language for part in parts if part.language), None
+        )
+    return max(seconds, key=lambda language: seconds[language])
+
+
+def _detected(parts: Sequence[Transcript]) -> dict[str, float]:
+    """Seconds of each language that was found out in parts with a text."""
+    seconds: dict[str, float] = {}
+    for part in parts:
+        if part.detected_language is not None and part.text:
+            seconds[part.detected_language] = seconds.get(part.detected_language, 0.0) + (part.duration or 0.0)
+    return seconds
 
 
 def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:
@@ -175,12 +212,19 @@ def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:
     return (*(flag for flag in FLAGS if flag in seen), *(flag for flag in seen if flag not in FLAGS))
 
 
-def _shifted(segment: Segment, by: float, duration: float) -> Segment:
+def _shifted(segment: Segment, by: float, duration: float, language: str | None) -> Segment:
     def moved(time: float) -> float:
         return round(min(max(time + by, 0.0), duration), 3)
 
     words = tuple(replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words)
-    return replace(segment, text=segment.text.strip(), start=moved(segment.start), end=moved(segment.end), words=words)
+    return replace(
+        segment,
+        text=segment.text.strip(),
+        start=moved(segment.start),
+        end=moved(segment.end),
+        words=words,
+        language=segment.language or language,
+    )
 
 
 def total(values: Iterable[float | None]) -> float | None:

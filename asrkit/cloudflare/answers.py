@@ -105,7 +105,7 @@ def _whole(
     duration: float,
     *,
     flags: Sequence[str] = (),
-    **measures: float | None,
+    **measures: Any,
 ) -> Transcript:
     text = text.strip()
     if text and not segments:

@@ -37,7 +37,7 @@ def transcribe_files(
     language: str | None = None,
     start: str | None = None,
     end: str | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,
     keep_audio: bool = False,
@@ -71,7 +71,7 @@ def transcribe_files(
         language: a code or name for all rows, or a column with one a row; None finds it out.
         start: a column with the first second that is wanted.
         end: a column with the second to stop before.
-        channel: take this one (from 0) instead of the average of all.
+        channel: take this one (from 0) instead of the average of all; ``each`` gives turns of every channel.
         details: further columns, see ``DataFrame.asr.transcribe``.
         overwrite: replace columns that are in the tables already. Shards that are done are never written again.
         keep_audio: also write a column that holds the sound itself. By itself such a column is left out; of one with
@@ -161,7 +161,7 @@ def transcribe_shard(
     language: str | None = None,
     start: str | None = None,
     end: str | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,
     keep_audio: bool = False,

@@ -66,7 +66,7 @@ class Job:
     language: str | None = None
     start: str | None = None
     end: str | None = None
-    channel: int | None = None
+    channel: int | str | None = None
     details: bool = False
     overwrite: bool = False
     keep_audio: bool = False
