@@ -760,6 +760,12 @@ class _Run:
         row.language = checked_language(self.backend, row.language)
         if not isinstance(self.channel, str):
             return self._cut(row, source, self.channel)
+        if not isinstance(source, UrlSource):
+            return self._cut_each_channel(row, source)
+        with source.open() as copy:  # read several times, fetched once
+            return self._cut_each_channel(row, FetchedSource(source.url, copy))
+
+    def _cut_each_channel(self, row: _Row, source: Source) -> int:
         channels = distinct_channels(source, start=row.start, end=row.end, isolate=self.isolate)
         row.share = 1 / len(channels)
         number, duration = 0, 0.0

@@ -35,7 +35,7 @@ MOST_CHANNELS = 8
 SILENT = 2 / 32_768  # a channel that never goes beyond it (two steps of 16 bits, -84 dB) holds nothing
 STRIDE = 160  # one in so many samples is compared: 100 per second
 BLOCK = 100  # of those, one second: two channels are the same if they are in each second
-SAME = 0.9  # correlation in a second; lossy codecs keep more of it, two voices have none
+SAME = 0.95  # correlation in a second; lossy codecs keep more of it, two voices have hardly any
 AUDIBLE = 0.03  # of the loudest second (-30 dB); in quieter ones a codec's own noise is compared
 PAUSE = 1.0  # seconds from the start of a word to that of the next, in which another voice may have its turn
 
