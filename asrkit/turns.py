@@ -33,9 +33,11 @@ __all__ = [
 EACH = "each"
 MOST_CHANNELS = 8
 SILENT = 2 / 32_768  # a channel that never goes beyond it (two steps of 16 bits, -84 dB) holds nothing
-STRIDE = 160  # one in so many samples is compared: 100 per second
-BLOCK = 100  # of those, one second: two channels are the same if they are in each second
-SAME = 0.95  # correlation in a second; lossy codecs keep more of it, two voices have hardly any
+# Compared are 100 values per second, each the mean of 20 samples (1.25 ms): the low frequencies, where lossy codecs
+# keep the phase between channels.
+STRIDE, MEAN = 160, 20
+BLOCK = 100  # values, one second: two channels are the same if they are in each second
+SAME = 0.98  # correlation in a second; lossy codecs keep more of it, two voices have hardly any
 AUDIBLE = 0.03  # of the loudest second (-30 dB); in quieter ones a codec's own noise is compared
 PAUSE = 1.0  # seconds from the start of a word to that of the next, in which another voice may have its turn
 
@@ -71,7 +73,7 @@ def with_word_times(backend: Backend) -> Backend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Print:
-    """What a channel is compared by: some of its samples, and its peak."""
+    """What a channel is compared by: some of its sound, and its peak."""
 
     samples: Samples
     peak: float
@@ -145,7 +147,8 @@ def _print(source: Source, channel: int, start: float, end: float | None, isolat
     kept: list[Samples] = []
     peak = 0.0
     for block in stream(source, start=start, end=end, channel=channel, isolate=isolate):
-        kept.append(block.samples[::STRIDE].copy())
+        whole = len(block.samples) // STRIDE * STRIDE
+        kept.append(block.samples[:whole].reshape(-1, STRIDE)[:, :MEAN].mean(axis=1))
         peak = max(peak, float(np.abs(block.samples).max(initial=0.0)))
     return _Print(np.concatenate(kept) if kept else np.empty(0, np.float32), peak)
 

@@ -162,7 +162,7 @@ def test_without_words_each_window_is_a_turn():
         (lambda one, other: [0 * one, 0 * one], [0]),
         (lambda one, other: [one, other], [0, 1]),
         (lambda one, other: [one, 0.01 * other], [0, 1]),
-        (lambda one, other: [one, one + 0.5 * other], [0, 1]),
+        (lambda one, other: [one, one + 0.3 * other], [0, 1]),
     ],
     ids=["mono", "same", "antiphase", "panned", "silent", "silent first", "all silent", "two", "quiet", "mixed"],
 )
