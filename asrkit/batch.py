@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
@@ -44,8 +44,10 @@ from .source import (
     locate,
 )
 from .speech import Window, windows
+from .spoken import is_doubtful, likely_languages
 from .tracks import checked_track
 from .transcript import Transcript, join, ordered_flags, total
+from .turns import EACH, checked_channel, distinct_channels, in_turns, named, naming, with_word_times
 from .upload import uploads
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ IDLE_SECONDS = 1.0  # that a batch waits for more clips: one that takes long to 
 LOOK_SECONDS = 1.0  # for headers that hang an isolated decoder: others wait for them, and it is but for the order
 SHORTEST_PAID = 1.0  # seconds of audio: a run whose money does not pay for more is over
 WAITING_SECONDS = 1_800.0  # of decoded audio that may wait for the model: 115 MB
+DOUBTFUL_SECONDS = 900.0  # of a row's audio that is kept until the language of all its windows is known
 STOP_SECONDS = 5.0  # that all threads which read may take to end; after a second Ctrl-C none is waited for
 CLAIMED, CLAIMED_SECONDS = 64, 240.0  # rows, and audio in them, that are claimed together, just before they are read
 LOOK_AGAIN = 0.25  # seconds until rows that another process works on are looked for again
@@ -97,7 +100,7 @@ def transcribe(
     language: str | Sequence[str | None] | None = None,
     start: Sequence[float | None] | None = None,
     end: Sequence[float | None] | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     track: int | str | None = None,
     errors: str = "column",
     progress: bool = True,
@@ -116,7 +119,8 @@ def transcribe(
         language: of all cells or one a cell, as code or name; None finds it out.
         start: first second of each cell that is wanted.
         end: second of each cell to stop before.
-        channel: take this one (from 0) instead of the average of all.
+        channel: take this one (from 0) instead of the average of all; ``each`` hears every channel by itself, and
+            gives what was said in all of them as turns in time order.
         track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes the
             default one, or one with sound where that is silent.
         errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
@@ -175,7 +179,7 @@ def transcribe_cells(
     languages: Sequence[str | None] | None = None,
     starts: Sequence[float | None] | None = None,
     ends: Sequence[float | None] | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     track: int | str | None = None,
     errors: str = "column",
     progress: bool = True,
@@ -194,6 +198,9 @@ def transcribe_cells(
     (with a journal: as soon as it is on disk), which for short rows may be long before it is their turn; ``recalled``
     is called for each text that the journal has, with the seconds of the clock that it took when it was heard.
     """
+    checked_channel(channel)
+    if channel == EACH:
+        backend = with_word_times(backend)
     if errors not in ("column", "raise"):
         raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
     checked_track(track)
@@ -277,10 +284,13 @@ class _Row:
     warnings: tuple[str, ...] = ()
     parts: dict[int, Transcript] = field(default_factory=dict)
     part_starts: dict[int, float] = field(default_factory=dict)
+    part_channels: dict[int, int | None] = field(default_factory=dict)
+    share: float = 1.0  # of its seconds that a second of a window stands for: less where each channel is heard
     expected: int | None = None  # number of windows, known when the last was decoded
     outcome: Outcome = None
     is_done: bool = False
-    is_language_known: bool = False
+    doubtful: dict[int, _Part] = field(default_factory=dict)  # windows that may be in another language
+    is_settled: bool = False  # the languages of its windows
     key: bytes | None = None  # in the journal
     address_key: bytes | None = None  # in the journal, of a URL, whose content is not known before it is fetched
     content: Content | None = None
@@ -290,6 +300,13 @@ class _Row:
     is_changed: bool = False  # since its digest was made
     is_kept: bool = False  # with the journal's next transaction it may be handed over
     is_under_way: bool = False
+
+    def order(self) -> dict[int | None, list[int]]:
+        """The numbers of the windows that were heard, in order, by channel; None is the average of all."""
+        numbers: dict[int | None, list[int]] = {}
+        for number in sorted(self.parts):
+            numbers.setdefault(self.part_channels[number], []).append(number)
+        return numbers
 
     def count(self, block: Audio) -> None:
         """A block of it was decoded."""
@@ -306,6 +323,8 @@ class _Part:
     window: Window
     key: bytes | None = None  # in the journal, where the row has several
     heard: Transcript | None = None  # by an earlier run
+    language: str | None = None  # of this window alone
+    channel: int | None = None  # where each is heard by itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -428,7 +447,7 @@ class _Run:
         rows: Iterator[_Row],
         cells: Sequence[object],
         backend: Backend,
-        channel: int | None,
+        channel: int | str | None,
         track: int | str | None,
         errors: str,
         progress: bool,
@@ -473,6 +492,7 @@ class _Run:
         self.is_whole = False  # all rows are done
         self.is_broken = False  # the journal cannot be written any more
         self.uncommitted: list[_Row] = []  # done, and not on disk yet
+        self.again: list[_Part] = []  # windows to be heard in another language
         self.put_off: list[_Row] = []  # another process works on them
         self.others: set[int] = set()  # the numbers of those processes
         self.alike: dict[bytes, list[_Row]] = {}  # rows under way: those with the same key wait for them
@@ -753,49 +773,54 @@ class _Run:
         """Hand its windows over; gives how many there are."""
         source = row.source or self._located(row)
         row.language = checked_language(self.backend, row.language)
+        if not isinstance(self.channel, str):
+            return self._cut(row, source, self.channel)
+        if not isinstance(source, UrlSource):
+            return self._cut_each_channel(row, source)
+        with source.open() as copy:  # read several times, fetched once
+            return self._cut_each_channel(row, FetchedSource(source.url, copy))
+
+    def _cut_each_channel(self, row: _Row, source: Source) -> int:
+        channels = distinct_channels(source, start=row.start, end=row.end, track=self.track, isolate=self.isolate)
+        row.share = 1 / len(channels)
+        number, duration = 0, 0.0
+        for channel in channels:
+            row.duration = 0.0
+            with naming(channel):
+                number = self._cut(row, source, channel, number, is_one_of_many=len(channels) > 1)
+            row.duration = duration = max(duration, row.duration)
+        return number
+
+    def _cut(
+        self, row: _Row, source: Source, channel: int | None, number: int = 0, *, is_one_of_many: bool = False
+    ) -> int:
+        """Hand over the windows of one channel, or of the average of all; gives the number after the last."""
+        own = channel if isinstance(self.channel, str) else None
+        cut = self._windows(row, source, channel)
+        first, second = next(cut, None), next(cut, None)
+        is_only = second is None and not is_one_of_many
+        for window in chain((window for window in (first, second) if window is not None), cut):
+            self._hand_over(replace(self._part(row, number, window, is_only), channel=own))
+            number += 1
+        return number
+
+    def _windows(self, row: _Row, source: Source, channel: int | None) -> Iterator[Window]:
         longest, gate = self.preferred.longest or float("inf"), self.preferred.speech_gate
         if self.preferred.upload is not None:
-            cut = uploads(
+            return uploads(
                 source,
                 self.preferred.upload,
                 longest,
                 start=row.start,
                 end=row.end,
-                channel=self.channel,
+                channel=channel,
                 track=self.track,
                 gate=gate,
                 heard=row.count,
                 isolate=self.isolate,
             )
-        else:
-            cut = windows(
-                self._counted(
-                    row,
-                    stream(
-                        source,
-                        start=row.start,
-                        end=row.end,
-                        channel=self.channel,
-                        track=self.track,
-                        isolate=self.isolate,
-                    ),
-                ),
-                longest,
-                gate=gate,
-            )
-        first, second = next(cut, None), next(cut, None)
-        number = 0
-        for window in (first, second):
-            if window is None:
-                break
-            if number == 1 and self.preferred.language_first and row.language is None:
-                self._wait(lambda: row.is_language_known)
-            self._hand_over(self._part(row, number, window, is_only=second is None))
-            number += 1
-        for window in cut:
-            self._hand_over(self._part(row, number, window, is_only=False))
-            number += 1
-        return number
+        blocks = stream(source, start=row.start, end=row.end, channel=channel, track=self.track, isolate=self.isolate)
+        return windows(self._counted(row, blocks), longest, gate=gate)
 
     def _part(self, row: _Row, number: int, window: Window, is_only: bool) -> _Part:
         """Of a long recording each window is kept by itself."""
@@ -833,6 +858,8 @@ class _Run:
         waiting: deque[_Part] = deque()
         while open_rows:
             self.interrupts.check()
+            waiting.extend(self.again)
+            self.again.clear()
             finished: list[_Row] = []
             ready: list[_Row] = []
             item = self._next(threads, wait=not waiting or len(self.calls) >= self.at_once)
@@ -996,8 +1023,8 @@ class _Run:
         finished = []
         for part, heard in zip(batch, transcripts, strict=True):
             row = part.row
-            self.bar.advance(part.window.audio.duration)
-            row.heard += part.window.audio.duration
+            self.bar.advance(part.window.audio.duration * row.share)
+            row.heard += part.window.audio.duration * row.share
             if self.journal is not None:
                 self.journal.book.done(part.window.audio)
             if row.is_done:
@@ -1010,9 +1037,11 @@ class _Run:
             if isinstance(heard, AsrkitError):
                 if isinstance(heard, BackendError):
                     heard.cost = total([heard.cost, *(own.cost for own in row.parts.values())])
-                self._close(row, Failure.of(heard))
+                self._close(row, Failure.of(named(heard, part.channel)))
                 finished.append(row)
                 continue
+            if part.language is not None:
+                heard = replace(heard, detected_language=part.language)
             if self.journal is not None and row.key is not None and part.key is not None:
                 self.journal.keep_part(row.key, part.key, heard)
             finished += self._put(part, heard)
@@ -1024,9 +1053,10 @@ class _Run:
         row = part.row
         row.parts[part.number] = heard
         row.part_starts[part.number] = part.window.start
-        if part.number == 0:
-            row.language = row.language or heard.language
-        self._tell_language(row)
+        row.part_channels[part.number] = part.channel
+        kept = sum(map(_size, row.doubtful.values()))
+        if row.language is None and is_doubtful(heard) and kept < DOUBTFUL_SECONDS * SAMPLING_RATE:
+            row.doubtful[part.number] = part
         return self._close_if_whole(row)
 
     def _place_known(self, part: _Part, heard: Transcript) -> list[_Row]:
@@ -1034,7 +1064,7 @@ class _Run:
         with self.lock:
             self.waiting -= _size(part)
             self.lock.notify_all()
-        self.bar.forget(part.window.audio.duration)
+        self.bar.forget(part.window.audio.duration * part.row.share)
         return [] if part.row.is_done else self._put(part, heard)
 
     def _close_known(self, known: _Known) -> list[_Row]:
@@ -1055,7 +1085,7 @@ class _Run:
         try:
             clips: list[Any] = [part.window.audio for part in batch]  # samples, or files where it prefers them
             with self._at_work([part.row for part in batch]):
-                heard = self.backend.transcribe(clips, languages=[part.row.language for part in batch])
+                heard = self.backend.transcribe(clips, languages=[part.language or part.row.language for part in batch])
             if len(heard) != len(batch):
                 raise BackendError(f"{self.backend.name} gave {len(heard)} transcripts for {len(batch)} clips")
             return list(heard)
@@ -1085,14 +1115,39 @@ class _Run:
         if is_missing(row.cell):
             self._close(row, None)
             return [row]
+        if self._is_heard_again(row):
+            return []
         warned = [warning.split(":")[0] for warning in row.warnings]
         if row.expected:
-            order = sorted(row.parts)
-            whole = join([row.parts[n] for n in order], [row.part_starts[n] for n in order], row.duration)
+            channels = {
+                channel: join([row.parts[n] for n in order], [row.part_starts[n] for n in order], row.duration)
+                for channel, order in row.order().items()
+            }
+            apart = {channel: heard for channel, heard in channels.items() if channel is not None}
+            whole = in_turns(apart, row.duration) if apart else channels[None]
         else:
             whole = Transcript("", row.language, duration=row.duration, elapsed=0.0, flags=("silence",))
         self._close(row, replace(whole, flags=ordered_flags([*whole.flags, *warned])))
         return [row]
+
+    def _is_heard_again(self, row: _Row) -> bool:
+        """Have windows whose language was doubtful heard in that of the others, once all of the row are heard."""
+        if row.is_settled or not row.doubtful:
+            return False
+        row.is_settled = True
+        again = [
+            replace(row.doubtful[order[at]], language=language, heard=None)
+            for order in row.order().values()
+            for at, language in likely_languages([row.parts[number] for number in order]).items()
+            if order[at] in row.doubtful
+        ]
+        for part in again:
+            del row.parts[part.number]
+        row.doubtful.clear()
+        self.again += again
+        with self.lock:
+            self.waiting += sum(map(_size, again))
+        return bool(again)
 
     def _close(self, row: _Row, outcome: Outcome, is_known: bool = False) -> None:
         if self.journal is not None and not is_known and row.key is not None:
@@ -1101,8 +1156,8 @@ class _Run:
         row.is_done = True
         self.closed[row.number] = True
         row.parts.clear()
+        row.doubtful.clear()
         row.heard_parts = {}
-        self._tell_language(row)
         self._over(row)
         row.source = None
         failed = isinstance(outcome, Failure)
@@ -1123,11 +1178,6 @@ class _Run:
         if row.is_kept and row.address_key is not None:
             journal.acquit(row.address_key)
         return outcome
-
-    def _tell_language(self, row: _Row) -> None:
-        with self.lock:
-            row.is_language_known = True
-            self.lock.notify_all()
 
     def _in_order(self, finished: Iterator[_Row]) -> Iterator[Outcome]:
         following = 0

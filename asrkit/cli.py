@@ -19,6 +19,7 @@ from .printable import ForTerminal, printable
 from .scale import command as scale_command
 from .serve import command as serve_command
 from .tracks import track_option
+from .turns import channel_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     transcribe.add_argument("--revision", help="branch, tag or commit of the model")
     transcribe.add_argument("--language", help="code or name, or the column of a table; found out if not given")
+    transcribe.add_argument(
+        "--channel",
+        type=channel_argument,
+        metavar="NUMBER|each",
+        help="take this channel (from 0) instead of the average; each: all of them, as turns in time order",
+    )
     transcribe.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
     transcribe.add_argument("--prompt", help="text that could have come before: names, spelling, style")
     transcribe.add_argument("--timestamps", choices=("segment", "word"), help="times; captions have them by themselves")
@@ -178,7 +185,8 @@ def _transcribe(options: argparse.Namespace) -> int:
         from .costs import estimate
 
         further = _further_options(options.option)
-        print(estimate(table, options.audio, model=options.model, progress=not options.quiet, **further))
+        bar, channel = not options.quiet, options.channel
+        print(estimate(table, options.audio, model=options.model, channel=channel, progress=bar, **further))
         return 0
     if options.journal and options.no_journal:
         raise OptionError("expected --journal PATH or --no-journal, not both")

@@ -18,6 +18,7 @@ from .columns import column_of
 from .errors import AsrkitError, OptionError
 from .progress import Progress
 from .source import UrlSource, is_missing, locate
+from .turns import EACH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,7 @@ def estimate(
     model: object = "@cf/openai/whisper",
     start: object = None,
     end: object = None,
+    channel: int | str | None = None,
     progress: bool = True,
     **options: Any,
 ) -> Estimate:
@@ -113,6 +115,8 @@ def estimate(
         model: a name or a backend.
         start: the frame's column with the first second wanted, or one value a cell.
         end: the frame's column with the second to stop before, or one value a cell.
+        channel: as for ``transcribe``. With ``each`` every channel is paid: that is the most, since silent channels,
+            and those with the same sound, are only found when they are decoded.
         progress: show a bar.
         options: those of the run, which are checked; ``longest`` changes the number of requests.
 
@@ -131,7 +135,8 @@ def estimate(
     name = model if isinstance(model, str) else str(getattr(model, "name", type(model).__name__))
     longest = _longest(name, model, options)
     cells, starts, ends = _columns(data, audio, start, end)
-    by_channel = _hears_channels(model, options)
+    is_each = channel == EACH
+    is_paid_by_channel = is_each or _hears_channels(model, options)
     seconds, paid, rows, requests, unknown = 0.0, 0.0, 0, 0, 0
     workers = min(16, max(2, os.cpu_count() or 1))
     with (
@@ -148,11 +153,11 @@ def estimate(
                 unknown += 1
                 continue
             seconds += length
-            paid += length * channels
-            requests += ceil(length / longest)
+            paid += length * (channels if is_paid_by_channel else 1)
+            requests += ceil(length / longest) * (channels if is_each else 1)
     price = _price(name, model, options)
     warn_if_old(price)
-    return Estimate(name, rows, seconds, requests, unknown, price, paid if by_channel else None)
+    return Estimate(name, rows, seconds, requests, unknown, price, paid if is_paid_by_channel else None)
 
 
 def _price(name: str, model: object, options: dict[str, Any]) -> Price | None:

@@ -105,8 +105,8 @@ class DecodeError(AsrkitError):
     """The audio is there but cannot be decoded.
 
     Codes: ``empty``, ``not-audio``, ``no-audio-stream``, ``no-channel``, ``no-track``, ``encrypted``, ``corrupt``,
-    ``non-finite``, ``too-long``, ``too-large``, ``timeout``, ``decoder-memory``; of an isolated decoder also
-    ``decoder-crashed``, ``decoder-timeout``, ``decoder-invalid``.
+    ``non-finite``, ``too-long``, ``too-large``, ``too-many-channels``, ``timeout``, ``decoder-memory``; of an
+    isolated decoder also ``decoder-crashed``, ``decoder-timeout``, ``decoder-invalid``.
     """
 
     code = "decode"

@@ -15,6 +15,7 @@ from .errors import AsrkitError, BackendError, ColumnError, Interrupted, Journal
 from .journal import place
 from .renamed import renamed
 from .transcript import Transcript
+from .turns import EACH, with_word_times
 
 if TYPE_CHECKING:
     import os
@@ -84,7 +85,7 @@ class FrameAsr:
         language: str | None = None,
         start: Hashable | None = None,
         end: Hashable | None = None,
-        channel: int | None = None,
+        channel: int | str | None = None,
         track: int | str | None = None,
         details: bool = False,
         overwrite: bool = False,
@@ -107,7 +108,8 @@ class FrameAsr:
             language: a code or name for all rows, or a column with one a row; None finds it out.
             start: a column with the first second that is wanted.
             end: a column with the second to stop before.
-            channel: take this one (from 0) instead of the average of all.
+            channel: take this one (from 0) instead of the average of all; ``each`` hears every channel by itself, and
+                gives what was said in all of them as turns in time order, ``channel`` on segments and words.
             track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes
                 the default one, or one with sound where that is silent.
             details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (a probability in
@@ -150,7 +152,9 @@ class FrameAsr:
             from .costs import estimate
 
             options = {**options, "language": None if language in frame.columns else language}
-            told: Any = estimate(frame, audio, model=model, start=start, end=end, progress=progress, **options)
+            told: Any = estimate(
+                frame, audio, model=model, start=start, end=end, channel=channel, progress=progress, **options
+            )
             return told  # type: ignore[no-any-return]  # so that editors know the frame that all other calls give
         cells = column_of(frame, audio)
         new = _new_columns(into, details, has_language=language is not None)
@@ -161,6 +165,8 @@ class FrameAsr:
             )
         by_row = language is not None and language in frame.columns
         backend = from_model(model, **options)
+        if channel == EACH:
+            backend = with_word_times(backend)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, batch.Outcome] = {}
         waited: list[float] = []  # by the runs that have heard what the journal answers

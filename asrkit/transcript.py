@@ -14,7 +14,7 @@ from .spacing import spaced
 
 __all__ = ["Segment", "Transcript", "Word", "join", "spaced", "total"]
 
-FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fallback")
+FLAGS = ("silence", "repetition", "low-confidence", "truncated", "temperature-fallback", "language-changes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class Transcript:
 
     Args:
         text: without blanks at its ends; empty where nothing was said.
-        language: ISO 639-1 code, None where neither given nor found out.
-        segments: in order, without overlap, inside [0, duration].
+        language: ISO 639-1 code, None where neither given nor found out; of several, the one with the most seconds.
+        segments: in order, inside [0, duration]; those of one channel do not overlap.
         duration: seconds of audio.
         elapsed: seconds of work, this utterance's share of its batch.
         confidence: probability in [0, 1] that the text is right, as the backend estimates it: for Whisper the geometric
@@ -86,13 +86,16 @@ class Transcript:
         no_speech: highest probability of a segment that nothing was said.
         compression_ratio: highest of a segment; above 2.4 the text repeats itself.
         flags: why the text is doubtful: ``silence``, ``repetition``, ``low-confidence``, ``truncated``,
-            ``temperature-fallback``; and the codes of the audio's warnings.
+            ``temperature-fallback``, ``language-changes``; and the codes of the audio's warnings.
         cost: dollars, by the published price and without any free allocation; None where nothing is paid or the
             price is unknown.
         logprob: mean log-probability of the tokens (0 is certain), None if the backend gives none.
-        answer: what a service told beside text, times and voices (topics, sentiments, entities, search hits, ...), as
-            the JSON text of an object; None if there was no more. Of a recording that was sent in several parts its
+        answer: what a service answered beside text, times and voices (topics, sentiments, entities, search hits, ...),
+            as the JSON text of an object; None if there was no more. Of a recording that was sent in several parts its
             ``parts`` are a list, each with its ``start`` in seconds, from which the times in it count.
+        detected_language: the language that was spoken, as the model found it out; None where it was given.
+        language_probability: how likely the model finds that language, in [0, 1]; of a recording of several windows
+            None.
 
     Raises:
         OptionError: the confidence is no probability.
@@ -113,6 +116,8 @@ class Transcript:
     cost: float | None = None
     logprob: float | None = None
     answer: str | None = None
+    detected_language: str | None = None
+    language_probability: float | None = None
 
     def __post_init__(self) -> None:
         check_probability("Transcript.confidence", self.confidence)
@@ -163,27 +168,59 @@ def join(parts: Sequence[Transcript], starts: Sequence[float], duration: float) 
         duration: of the recording, in seconds.
     """
     segments = tuple(
-        _shifted(segment, start, duration)
+        _shifted(segment, start, duration, part.language)
         for part, start in zip(_with_own_speakers(parts), starts, strict=True)
         for segment in part.segments
     )
     weights = [len(part.text) + 1 for part in parts]
     logprob = weighted_mean([part.logprob for part in parts], weights)
     text = spaced(part.text.strip() for part in parts)
+    spoken = _detected(parts)
+    is_changing = len(spoken) > 1 or len({segment.language for segment in segments} - {None}) > 1
     return Transcript(
         text=text,
-        language=next((part.language for part in parts if part.language), None),
+        language=_longest_language(parts),
         segments=segments,
         duration=duration,
         elapsed=_whole_sum([part.elapsed for part in parts]),
         confidence=_joined_confidence(parts, weights, logprob),
         no_speech=_highest(part.no_speech for part in parts),
         compression_ratio=_highest(part.compression_ratio for part in parts),
-        flags=ordered_flags(flag for part in parts for flag in part.flags if flag != "silence" or not text),
+        flags=ordered_flags(
+            [
+                *(flag for part in parts for flag in part.flags if flag != "silence" or not text),
+                *(["language-changes"] if is_changing else []),
+            ]
+        ),
         cost=total(part.cost for part in parts),
         logprob=logprob,
         answer=_joined_answer(parts, starts),
+        detected_language=max(spoken, key=lambda language: spoken[language], default=None),
+        language_probability=parts[0].language_probability if len(parts) == 1 else None,
     )
+
+
+def _longest_language(parts: Sequence[Transcript]) -> str | None:
+    """The language with the most seconds; of parts without a text, the first."""
+    seconds: dict[str, float] = {}
+    for part in parts:
+        for segment in part.segments:
+            if language := segment.language or part.language:
+                seconds[language] = seconds.get(language, 0.0) + segment.end - segment.start
+    if not seconds:
+        return next((part.language for part in parts if part.text and part.language), None) or next(
+            (part.language for part in parts if part.language), None
+        )
+    return max(seconds, key=lambda language: seconds[language])
+
+
+def _detected(parts: Sequence[Transcript]) -> dict[str, float]:
+    """Seconds of each language that was found out in parts with a text."""
+    seconds: dict[str, float] = {}
+    for part in parts:
+        if part.detected_language is not None and part.text:
+            seconds[part.detected_language] = seconds.get(part.detected_language, 0.0) + (part.duration or 0.0)
+    return seconds
 
 
 def _whole_sum(values: Sequence[float | None]) -> float | None:
@@ -274,12 +311,19 @@ def ordered_flags(flags: Iterable[str]) -> tuple[str, ...]:
     return (*(flag for flag in FLAGS if flag in seen), *(flag for flag in seen if flag not in FLAGS))
 
 
-def _shifted(segment: Segment, by: float, duration: float) -> Segment:
+def _shifted(segment: Segment, by: float, duration: float, language: str | None) -> Segment:
     def moved(time: float) -> float:
         return round(min(max(time + by, 0.0), duration), 3)
 
     words = tuple(replace(word, start=moved(word.start), end=moved(word.end)) for word in segment.words)
-    return replace(segment, text=segment.text.strip(), start=moved(segment.start), end=moved(segment.end), words=words)
+    return replace(
+        segment,
+        text=segment.text.strip(),
+        start=moved(segment.start),
+        end=moved(segment.end),
+        words=words,
+        language=segment.language or language,
+    )
 
 
 def total(values: Iterable[float | None]) -> float | None:

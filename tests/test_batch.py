@@ -406,45 +406,18 @@ class TestLongRecordings:
 
         assert max(len(durations) for durations in backend.batches) > 1
 
-    def test_the_first_windows_language_reaches_the_others(self):
-        class Guesser(Listener):
-            def transcribe(self, batch, *, languages):
-                heard = super().transcribe(batch, languages=[language or "de" for language in languages])
-                self.languages[-len(batch) :] = languages
-                return heard
-
-        backend = Guesser(longest=1.0, batch_size=4, language_first=True)
-
-        [heard] = run([tone(seconds=6.0)], backend)
-
-        assert backend.languages[0] is None
-        assert set(backend.languages[1:]) == {"de"}
-        assert heard.language == "de"
-
-    def test_a_language_that_is_given_is_not_waited_for(self):
-        backend = Listener(longest=1.0, batch_size=16, language_first=True)
+    def test_a_language_that_is_given_is_that_of_every_window(self):
+        backend = Listener(longest=1.0, batch_size=16)
 
         run([tone(seconds=4.0)], backend, language="fr")
 
         assert set(backend.languages) == {"fr"}
 
-    @pytest.mark.parametrize("batch_size", [1, 3, 64])
-    def test_many_long_recordings_wait_for_their_language_without_a_deadlock(self, monkeypatch, batch_size):
-        monkeypatch.setattr(batch, "WAITING_SECONDS", 1.0)
-        cells = [tone(400, 2.5) if number % 3 else None for number in range(20)] + ["no/such.wav"]
-
-        heard = run(cells, Listener(longest=1.0, batch_size=batch_size, language_first=True))
-
-        assert [text and set(text.split()) for text in texts(heard)] == [
-            *[{"400"} if number % 3 else None for number in range(20)],
-            {"not-found"},
-        ]
-
-    def test_a_first_window_that_fails_does_not_hold_up_the_others(self):
+    def test_a_window_that_fails_does_not_hold_up_the_others(self):
         def answer(audio, language):
             raise BackendError("no")
 
-        heard = run([tone(seconds=3.0)] * 6, Listener(answer, longest=1.0, batch_size=2, language_first=True))
+        heard = run([tone(seconds=3.0)] * 6, Listener(answer, longest=1.0, batch_size=2))
 
         assert texts(heard) == ["backend"] * 6
 
@@ -543,10 +516,9 @@ class TestEndings:
         assert texts(done[row] for row in sorted(done)) == ["a"] * 3
         assert wait_until(lambda: not own_threads()), own_threads()
 
-    @pytest.mark.parametrize("language_first", [False, True])
-    def test_an_abandoned_run_stops_its_threads(self, monkeypatch, language_first, own_threads):
+    def test_an_abandoned_run_stops_its_threads(self, monkeypatch, own_threads):
         monkeypatch.setattr(batch, "WAITING_SECONDS", 1.0)
-        backend = Listener(longest=1.0, language_first=language_first)
+        backend = Listener(longest=1.0)
         running = transcribe([tone(seconds=2.5)] * 50, model=backend, progress=False)
 
         next(running)

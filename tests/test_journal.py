@@ -506,24 +506,6 @@ class TestLongRecordings:
         with Journal(path) as journal:
             assert journal.read("SELECT count(*) FROM parts") == [(0,)]
 
-    def test_a_language_found_in_an_early_window_is_known_to_the_later_ones(self, path):
-        def answer(audio: Any, language: Any) -> str:
-            if len(backend.heard) == 2:
-                raise KeyboardInterrupt
-            return str(language)
-
-        class Guesser(Hearer):
-            def transcribe(self, batch, *, languages):
-                return super().transcribe(batch, languages=[language or "de" for language in languages])
-
-        backend = Guesser(answer, longest=2.0, batch_size=1, language_first=True)
-        with pytest.raises(KeyboardInterrupt):
-            hear([self.long()], backend, path)
-
-        [heard] = hear([self.long()], Guesser(longest=2.0, batch_size=1, language_first=True), path)
-
-        assert heard.language == "de"
-
     def test_a_row_that_gets_further_each_time_is_not_blamed_for_the_kills(self, path):
         row, heard = b"r" * 32, Transcript("a window", "en", duration=2.0)
 

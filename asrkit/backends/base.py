@@ -24,7 +24,6 @@ class Preferences:
         batch_size: clips at once.
         longest: seconds of the longest clip it takes; what is longer is cut at pauses. None: no limit.
         speech_gate: whether clips without speech are kept from it.
-        language_first: whether the first window of a long recording tells the language of the others.
         in_order: whether clips must come in the order of the rows; else long ones come first.
         at_once: calls of ``transcribe`` that may run at the same time, each in a thread of its own.
         upload: give encoded files (``asrkit.audio.Encoded``) in place of samples, and which.
@@ -36,7 +35,6 @@ class Preferences:
     batch_size: int = 1
     longest: float | None = None
     speech_gate: bool = False
-    language_first: bool = False
     in_order: bool = False
     at_once: int = 1
     upload: Upload | None = None

@@ -7,6 +7,7 @@ pipeline's own settings say otherwise.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
@@ -51,6 +52,15 @@ class Pipeline:
         self.is_whisper = pipeline.model.config.model_type == "whisper"
         self.preferred = Preferences(batch_size=1, longest=30.0, speech_gate=speech_gate)
         self._digest_of: tuple[object, str] | None = None  # the tensors that were digested last, and their digest
+
+    def with_word_times(self) -> Pipeline:
+        """The same with the times of words, where the architecture has any; itself if it was told which to give."""
+        is_able = self.is_whisper or str(getattr(self.pipeline, "type", "")).startswith("ctc")
+        if self.timestamps is not None or not is_able:
+            return self
+        timed = copy.copy(self)
+        timed.timestamps = "word"
+        return timed
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

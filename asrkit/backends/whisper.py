@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from ..audio import SAMPLING_RATE, Audio
 from ..errors import BackendError, OptionError, OutOfMemoryError, WeightsError
 from ..probability import from_logprob
-from ..transcript import Segment, Transcript, Word, ordered_flags
+from ..transcript import Segment, Transcript, Word, join, ordered_flags
 from ..weights import Weights, check_unchanged, find
 from .base import Preferences
 from .generation import checked_options, sampling_temperature
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from .decoding import Decoded
+    from .identify import Span
 
 __all__ = ["Whisper"]
 
@@ -35,6 +37,7 @@ TIMESTAMP_STEP = 0.02  # seconds between two timestamp tokens
 RESULT_VERSION = 1  # raised when the same model and options may give another text
 PROMPTED_VERSION = 2  # the same for texts with a prompt
 GENERATE_VERSION = 2  # the same for texts by transformers' generate
+LANGUAGE_VERSION = 2  # the same where the language is not given: found out window by window, and by stretches of them
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)  # tried in turn where the greedy text fails
 COMPRESSION_RATIO = 2.4  # a text that gzip makes this much smaller repeats itself
 LOG_PROBABILITY = -1.0  # mean of a token; below it the text is a guess
@@ -81,6 +84,7 @@ class _SecondTries:
     def __init__(self, backend: Whisper, clip: Audio, steps: Generator[None, None, Transcript]) -> None:
         self.backend, self.clip, self.steps = backend, clip, steps
         self.elapsed = 0.0  # seconds of work so far
+        self.finding: Mapping[str, Any] = {}  # the language and its probability, where it was found out
 
     def go_on(self) -> Transcript | None:
         """Make the next try."""
@@ -92,7 +96,7 @@ class _SecondTries:
             except StopIteration as end:
                 transcript = end.value
         self.elapsed += time.perf_counter() - began
-        return transcript and replace(transcript, elapsed=self.elapsed, duration=self.clip.duration)
+        return transcript and replace(transcript, elapsed=self.elapsed, duration=self.clip.duration, **self.finding)
 
     def finish(self) -> Transcript:
         """Make all of them."""
@@ -111,11 +115,11 @@ class Whisper:
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``. ``auto`` is 16 bits on a GPU and on a CPU that
             multiplies bfloat16 in hardware, else float32.
         batch_size: windows decoded together; None chooses by the free memory.
-        language: of all clips (``de`` or ``german``); None finds it out clip by clip.
+        language: of all clips (``de`` or ``german``); None finds it out for each stretch of each clip.
         task: ``transcribe``, or ``translate`` into English.
         prompt: text that could have come before: names, spelling, style.
         timestamps: None, ``segment`` or ``word``.
-        generate_kwargs: for transformers' ``generate``, such as ``{"num_beams": 5}``.
+        generate_kwargs: for transformers' ``generate``, such as ``{"num_beams": 5}``, in every try of a window.
         temperature_fallback: decode windows again that fail Whisper's own thresholds.
         speech_gate: keep stretches without speech from the model, which would invent words there.
         window: seconds the model sees; None is 30 on a GPU, and on a CPU the clip and 8 s or more of silence.
@@ -170,6 +174,14 @@ class Whisper:
     def __repr__(self) -> str:
         return f"Whisper({self.name!r}, device={self.device!r}, precision={self.precision!r})"
 
+    def with_word_times(self) -> Whisper:
+        """The same with the times of words; itself if it was told which times to give."""
+        if self.timestamps is not None:
+            return self
+        timed = copy.copy(self)
+        timed.timestamps = "word"
+        return timed
+
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything that can change the text."""
@@ -177,8 +189,10 @@ class Whisper:
         generate = (
             {"transformers": version("transformers"), "generate": GENERATE_VERSION} if self.generate_kwargs else {}
         )
+        found_out = {"language_version": LANGUAGE_VERSION} if self._finds_language else {}
         return {
             **generate,
+            **found_out,
             "backend": "whisper",
             "version": PROMPTED_VERSION if self.prompt else RESULT_VERSION,
             "model": self.name,
@@ -202,7 +216,6 @@ class Whisper:
             batch_size=self._batch_size or self._auto_batch_size(),
             longest=self.window or WINDOW,
             speech_gate=self._speech_gate,
-            language_first=self._multilingual and self.language is None,
             is_fingerprinted=True,
         )
 
@@ -257,7 +270,63 @@ class Whisper:
     ) -> list[Transcript | _SecondTries]:
         states = self._states(clips, seconds)
         if None in codes:
-            codes = self._identified(states, codes)
+            return self._in_found_languages(clips, codes, states, seconds)
+        return self._in_given_languages(clips, codes, states, seconds)
+
+    def _in_found_languages(
+        self, clips: Sequence[Audio], codes: Sequence[str | None], states: torch.Tensor, seconds: float
+    ) -> list[Transcript | _SecondTries]:
+        """Windows whose language nobody told, among others."""
+        from . import decoding, identify
+
+        model, names = self._loaded().model, self._language_names
+        shares = decoding.language_probabilities(model, states).max(-1)
+        best = [names[index] for index in shares.indices.tolist()]
+        result: dict[int, Transcript | _SecondTries] = {}
+        for row, clip in enumerate(clips):
+            if codes[row] is not None:
+                continue
+            silence = _silence(self.weights, self.device, self.precision)
+            if spans := identify.spans(model, clip, states[row : row + 1], silence, self._states_alone):
+                result[row] = self._in_several_languages(clip, spans, float(shares.values[row]))
+        rest = [row for row in range(len(clips)) if row not in result]
+        if rest:
+            heard = self._in_given_languages(
+                [clips[row] for row in rest], [codes[row] or best[row] for row in rest], states[rest], seconds
+            )
+            for row, first in zip(rest, heard, strict=True):
+                finding = {"detected_language": best[row], "language_probability": float(shares.values[row])}
+                if codes[row] is not None:
+                    result[row] = first
+                elif isinstance(first, Transcript):
+                    result[row] = replace(first, **finding)
+                else:
+                    first.finding = finding
+                    result[row] = first
+        return [result[row] for row in range(len(clips))]
+
+    def _in_several_languages(self, clip: Audio, spans: Sequence[Span], probability: float) -> Transcript:
+        """A window that is cut where the language changes."""
+        edges = [round(span.start * SAMPLING_RATE) for span in spans] + [len(clip.samples)]
+        parts = self.transcribe(
+            [Audio(clip.samples[start:end]) for start, end in pairwise(edges)],
+            languages=[self._language_names[span.language] for span in spans],
+        )
+        found = [
+            replace(part, detected_language=self._language_names[span.language])
+            for part, span in zip(parts, spans, strict=True)
+        ]
+        whole = join(found, [edge / SAMPLING_RATE for edge in edges[:-1]], clip.duration)
+        return replace(whole, language_probability=probability)
+
+    @property
+    def _language_names(self) -> list[str]:
+        """Codes in the order of ``language_probabilities``."""
+        return [token.strip("<|>") for token in self._loaded().model.generation_config.lang_to_id]
+
+    def _in_given_languages(
+        self, clips: Sequence[Audio], codes: Sequence[str | None], states: torch.Tensor, seconds: float
+    ) -> list[Transcript | _SecondTries]:
         prompts = self._prompts(codes, self.prompt)
         decoded = self._decoded(states, prompts)
         result: list[Transcript | _SecondTries] = []
@@ -288,28 +357,11 @@ class Whisper:
         except (TypeError, ValueError) as error:
             raise OptionError(f"generate_kwargs {self.generate_kwargs}: {error}") from error
 
+    def _states_alone(self, clip: Audio) -> torch.Tensor:
+        return self._states([clip], self._window_seconds(clip))
+
     def _states(self, clips: Sequence[Audio], seconds: float) -> torch.Tensor:
-        from . import decoding
-
-        loaded = self._loaded()
-        features = loaded.features(
-            [clip.samples for clip in clips],
-            sampling_rate=SAMPLING_RATE,
-            max_length=round(seconds * SAMPLING_RATE),
-            padding="max_length",
-            truncation=True,
-            return_tensors="pt",
-            device=self.device,
-        ).input_features
-        return decoding.encode(loaded.model, features.to(self.device, loaded.model.dtype))
-
-    def _identified(self, states: torch.Tensor, codes: Sequence[str | None]) -> list[str | None]:
-        from . import decoding
-
-        loaded = self._loaded()
-        names = [token.strip("<|>") for token in loaded.model.generation_config.lang_to_id]
-        best = decoding.language_probabilities(loaded.model, states).argmax(-1).tolist()
-        return [code or names[index] for code, index in zip(codes, best, strict=True)]
+        return _encoded(self._loaded(), self.device, clips, seconds)
 
     def _prompts(self, codes: Sequence[str | None], prompt: str | None) -> torch.Tensor:
         """The tokens before the text, one row a window: what came before, start, language, task, no timestamps."""
@@ -475,6 +527,10 @@ class Whisper:
         return float(min(WINDOW, steps * CPU_STEP))
 
     @property
+    def _finds_language(self) -> bool:
+        return self._multilingual and self.language is None
+
+    @property
     def _default_language(self) -> str | None:
         return self.language or (None if self._multilingual else "en")
 
@@ -594,6 +650,31 @@ def _load(weights: Weights, device: str, precision: str) -> _Loaded:
     )
     check_unchanged(weights)
     return loaded
+
+
+def _encoded(loaded: _Loaded, device: str, clips: Sequence[Audio], seconds: float) -> torch.Tensor:
+    """The encoder's states of clips, each in a window of this many seconds."""
+    from . import decoding
+
+    features = loaded.features(
+        [clip.samples for clip in clips],
+        sampling_rate=SAMPLING_RATE,
+        max_length=round(seconds * SAMPLING_RATE),
+        padding="max_length",
+        truncation=True,
+        return_tensors="pt",
+        device=device,
+    ).input_features
+    return decoding.encode(loaded.model, features.to(device, loaded.model.dtype))
+
+
+@lru_cache(maxsize=2)
+def _silence(weights: Weights, device: str, precision: str) -> torch.Tensor:
+    """The encoder's states of silence, which are put after a stretch that is judged by itself."""
+    from . import identify
+
+    silent = Audio(np.zeros(round(WINDOW * SAMPLING_RATE), np.float32))
+    return _encoded(_load(weights, device, precision), device, [silent], WINDOW)[:, : identify.FRAMES]
 
 
 def _is_multilingual(folder: Path) -> bool:

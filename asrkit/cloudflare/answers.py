@@ -139,10 +139,7 @@ def _whole(
     duration: float,
     *,
     flags: Sequence[str] = (),
-    confidence: float | None = None,
-    logprob: float | None = None,
-    no_speech: float | None = None,
-    compression_ratio: float | None = None,
+    **measures: Any,
 ) -> Transcript:
     text = text.strip()
     if text and not segments:
@@ -152,10 +149,6 @@ def _whole(
         language,
         tuple(segments) if text else (),
         duration=duration,
-        confidence=confidence,
-        logprob=logprob,
-        no_speech=no_speech,
-        compression_ratio=compression_ratio,
         flags=ordered_flags([*flags, *([] if text else ["silence"])]),
     )
 

@@ -31,12 +31,18 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def question(backend: Backend) -> Mapping[str, Any]:
-    """What answers, and how asrkit prepares what it hears."""
+def question(backend: Backend, *, is_language_given: bool = False) -> Mapping[str, Any]:
+    """What answers, and how asrkit prepares what it hears.
+
+    ``is_language_given``: how the language would be found out makes no difference then.
+    """
     preferred = backend.preferred
+    answering = dict(backend.fingerprint)
+    if is_language_given:
+        answering.pop("language_version", None)
     asked = {
         "asrkit": RESULT_VERSION,
-        "backend": dict(backend.fingerprint),
+        "backend": answering,
         "longest": preferred.longest,
         "speech_gate": preferred.speech_gate,
     }
@@ -75,7 +81,7 @@ def row_key(
     asked: bytes,
     start: float,
     end: float | None,
-    channel: int | None,
+    channel: int | str | None,
     language: str | None,
     track: int | str | None = None,
 ) -> bytes:
@@ -86,7 +92,7 @@ def row_key(
         asked: the digest of what answers.
         start: first second wanted.
         end: second to stop before.
-        channel: the one to take.
+        channel: the one to take, or ``each``.
         language: asked for this row.
         track: the one to take.
     """

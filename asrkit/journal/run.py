@@ -39,18 +39,8 @@ FRESH = 2.0  # seconds: a file that has just changed may change again without it
 GRAIN = 0.03
 # Of audio that is broken, and will be tomorrow. Not ``timeout``: the machine may have been busy.
 PERMANENT = frozenset(
-    {
-        "empty",
-        "not-audio",
-        "no-audio-stream",
-        "no-channel",
-        "no-track",
-        "encrypted",
-        "corrupt",
-        "non-finite",
-        "too-long",
-    }
-    | {"too-large", "decode"}
+    {"empty", "not-audio", "no-audio-stream", "no-channel", "no-track", "encrypted", "corrupt", "non-finite"}
+    | {"too-long", "too-large", "too-many-channels", "decode"}
 )
 CRASHED = "crashed"
 UNSETTLED = "unsettled"
@@ -90,7 +80,7 @@ class Run:
     Args:
         journal: opened; closed by ``end``.
         backend: that answers.
-        channel: the one that is heard, None for all.
+        channel: the one that is heard, ``each`` for every one by itself, None for the average of all.
         track: the one that is heard, None for the default one.
         retry_failed: hear rows again that failed for good.
         resend_unsettled: send requests again that were never answered and may have been billed.
@@ -102,7 +92,7 @@ class Run:
         journal: Journal,
         backend: Backend,
         *,
-        channel: int | None = None,
+        channel: int | str | None = None,
         track: int | str | None = None,
         retry_failed: bool = False,
         resend_unsettled: bool = True,
@@ -113,6 +103,8 @@ class Run:
         self._clock = clock
         asked = question(backend)
         self._asked = sha256(canonical(asked).encode()).digest()
+        given = question(backend, is_language_given=True)
+        self._asked_in_language = sha256(canonical(given).encode()).digest()
         self.number, self.fingerprint, self.attempts = journal.begin(backend.name, asked)
         self.book = RequestBook(journal, self.number, self.fingerprint, may_send_again=resend_unsettled)
         self.claims = Claims(journal.folder, self.number)
@@ -171,7 +163,8 @@ class Run:
 
     def key(self, digest: bytes, start: float, end: float | None, language: str | None) -> bytes:
         """Of a row with this content."""
-        return row_key(digest, self._asked, start, end, self.channel, language, self.track)
+        asked = self._asked if language is None else self._asked_in_language
+        return row_key(digest, asked, start, end, self.channel, language, self.track)
 
     def recall(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """What is known of rows; those that it says nothing of are not in it."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import BackendError, Interrupted, OptionError
 from ..tracks import track_option
+from ..turns import channel_argument
 from .files import transcribe_files
 from .planning import PCM, PER_MINUTE, measure, plan
 
@@ -46,7 +47,12 @@ def add_commands(commands: Any, further: Further) -> None:
     add("--max-cost", type=float, metavar="DOLLARS", help="never spend more than this")
     add("--start", metavar="COLUMN", help="with the first second that is wanted")
     add("--end", metavar="COLUMN", help="with the second to stop before")
-    add("--channel", type=int, help="take this one (from 0) instead of the average")
+    add(
+        "--channel",
+        type=channel_argument,
+        metavar="NUMBER|each",
+        help="take this channel (from 0) instead of the average; each: all of them, as turns in time order",
+    )
     add("--track", type=track_option, help="take this audio track: a number from 0, or a language such as eng")
     add("--details", action="store_true", help="also language, duration, confidence, logprob, flags, segments")
     add("--keep-audio", action="store_true", help="also write a column that holds the sound itself")

@@ -37,7 +37,7 @@ def transcribe_files(
     language: str | None = None,
     start: str | None = None,
     end: str | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     track: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,
@@ -72,7 +72,7 @@ def transcribe_files(
         language: a code or name for all rows, or a column with one a row; None finds it out.
         start: a column with the first second that is wanted.
         end: a column with the second to stop before.
-        channel: take this one (from 0) instead of the average of all.
+        channel: take this one (from 0) instead of the average of all; ``each`` gives turns of every channel.
         track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes the
             default one, or one with sound where that is silent.
         details: further columns, see ``DataFrame.asr.transcribe``.
@@ -165,7 +165,7 @@ def transcribe_shard(
     language: str | None = None,
     start: str | None = None,
     end: str | None = None,
-    channel: int | None = None,
+    channel: int | str | None = None,
     track: int | str | None = None,
     details: bool = False,
     overwrite: bool = False,

@@ -19,6 +19,7 @@ from ..backends.ledger import Ledger
 from ..errors import AsrkitError, OptionError
 from ..journal.keys import canonical
 from ..journal.place import chosen
+from ..turns import EACH, with_word_times
 from ..version import VERSION
 from .storage import join, new_file, read_text
 
@@ -66,7 +67,7 @@ class Job:
     language: str | None = None
     start: str | None = None
     end: str | None = None
-    channel: int | None = None
+    channel: int | str | None = None
     track: int | str | None = None
     details: bool = False
     overwrite: bool = False
@@ -91,7 +92,7 @@ class Job:
         backend = from_model(model, **self.options)
         if isinstance(ledger := getattr(backend, "ledger", None), Ledger):
             ledger.payer = self.payer  # workers of one call are one payer: the call itself adds up what they spend
-        return backend
+        return with_word_times(backend) if self.channel == EACH else backend
 
     def asked(self, backend: Backend) -> dict[str, Any]:
         """Everything that was asked for and can change a row, in plain JSON.
@@ -101,6 +102,8 @@ class Job:
         told: dict[str, Any] = {
             key: value for key, value in backend.fingerprint.items() if not isinstance(self.model, str) or key in MADE
         }
+        if self.language is not None:
+            told.pop("language_version", None)  # how a language would be found out makes no difference
         told.update({key: value for key, value in self.options.items() if key not in FREE and value is not None})
         mine = ("audio", "into", "language", "start", "end", "channel", "details", "overwrite", "keep_audio")
         told.update({name: getattr(self, name) for name in mine})
@@ -144,7 +147,8 @@ class Job:
             )
 
 
-MADE = frozenset({"backend", "version", "model", "revision", "digest", "service"})  # of a backend, by the model's name
+# Of a backend, by the model's name.
+MADE = frozenset({"backend", "version", "language_version", "model", "revision", "digest", "service"})
 
 
 def _described(value: object) -> str:

@@ -49,7 +49,6 @@ class Served:
         batch_size: clips at once; falls where they did not fit into memory.
         longest: seconds of the longest clip; None is no limit.
         gate: whether stretches without speech are kept from it.
-        language_first: whether the first window of a recording tells the language of the others.
         most_seconds: of sound at once, so that nobody waits too long for the others' turn; one clip may be longer.
     """
 
@@ -57,14 +56,13 @@ class Served:
     batch_size: int
     longest: float | None = None
     gate: bool = False
-    language_first: bool = False
     most_seconds: float = math.inf
 
     @classmethod
     def of(cls, backend: Backend, batch_size: int | None = None) -> Self:
         """With the backend's own preferences."""
         wants = backend.preferred
-        return cls(backend, batch_size or wants.batch_size, wants.longest, wants.speech_gate, wants.language_first)
+        return cls(backend, batch_size or wants.batch_size, wants.longest, wants.speech_gate)
 
 
 @dataclass(slots=True, eq=False)

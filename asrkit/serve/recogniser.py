@@ -15,6 +15,7 @@ from ..audio import Audio, encode
 from ..errors import AsrkitError, DecodeError, OptionError, OutOfMemoryError
 from ..isolation import Workers
 from ..speech import Window
+from ..spoken import is_doubtful, likely_languages
 from ..transcript import Transcript, join, ordered_flags
 from .answers import refused
 from .batcher import Batch, Batcher, Served
@@ -176,19 +177,26 @@ class Recogniser:
         return sound, reservation
 
     async def _hear(self, served: Served, sound: Sound, language: str | None, reservation: Reservation) -> Heard:
-        starts = [window.start for window in sound.windows]
-        said = language
+        windows = list(sound.windows)
+        starts = [window.start for window in windows]
         coming: list[asyncio.Future[Transcript]] = []
         heard: list[Transcript] = []
         try:
-            for number, window in enumerate(sound.windows):
-                clip = self.batcher.hear(served, _audio(window), said, number=number)
+            for number, window in enumerate(windows):
+                clip = self.batcher.hear(served, _audio(window), language, number=number)
                 clip.add_done_callback(partial(_give_back, reservation, window.audio.duration))
                 coming.append(clip)
-                if not number and said is None and served.language_first and len(starts) > 1:
-                    said = (await clip).language
-            sound.windows.clear()  # each is needed until it is heard, and no longer
-            heard = [await clip for clip in coming]
+            sound.windows.clear()
+            doubtful: dict[int, Window] = {}
+            for number, clip in enumerate(coming):
+                heard.append(await clip)
+                window = windows.pop(0)  # each is needed until it is heard, and no longer
+                if is_doubtful(heard[-1]) and len(starts) > 1:
+                    doubtful[number] = window
+            for number, likely in likely_languages(heard).items():
+                again = self.batcher.hear(served, _audio(doubtful[number]), likely, number=number)
+                coming.append(again)
+                heard[number] = replace(await again, detected_language=likely)
         finally:
             for clip in coming:
                 clip.cancel()
