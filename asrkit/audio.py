@@ -217,7 +217,7 @@ def stream(
     """
     start, end = _stretch(start, end)
     source = locate(cell)
-    with _naming(source):
+    with _naming(source), _told_beyond_end(source, start, isolate):
         if isinstance(source, ArraySource):
             yield from _from_array(source, start, end, channel)
             return
@@ -230,6 +230,25 @@ def stream(
             job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
+
+
+@contextlib.contextmanager
+def _told_beyond_end(source: Source, start: float, isolate: bool | Workers) -> Iterator[None]:
+    """Where nothing was found because the stretch begins too late, say that."""
+    try:
+        yield
+    except DecodeError as error:
+        if error.code != "empty" or not start:
+            raise
+        with contextlib.suppress(AsrkitError):
+            duration = probe(source, isolate=isolate).duration
+            if duration is not None and start >= duration:
+                error = DecodeError(
+                    f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
+                    "are in seconds",
+                    code="beyond-end",
+                )
+        raise error from None
 
 
 def probe(cell: object, *, isolate: bool | Workers = False, patience: float | None = None) -> AudioInfo:

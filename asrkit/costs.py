@@ -16,6 +16,7 @@ from .cloudflare.prices import AS_OF, DOLLARS_PER_NEURON, FREE_NEURONS, Price, m
 from .columns import column_of
 from .errors import AsrkitError, OptionError
 from .progress import Progress
+from .seconds import checked_seconds
 from .source import UrlSource, is_missing, locate
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def estimate(
     """
     name = model if isinstance(model, str) else str(getattr(model, "name", type(model).__name__))
     longest = _longest(name, model, options)
-    cells, starts, ends = _columns(data, audio, start, end)
+    cells, given_starts, given_ends = _columns(data, audio, start, end)
+    starts = checked_seconds(given_starts, "start") or []
+    ends = checked_seconds(given_ends, "end") or []
     seconds, rows, requests, unknown = 0.0, 0, 0, 0
     workers = min(16, max(2, os.cpu_count() or 1))
     with (
@@ -177,7 +180,9 @@ def _length(cell: object, start: Any, end: Any) -> float | None:
     """Seconds; 0 where there is no audio, None where the length is not known."""
     if is_missing(cell):
         return 0.0
-    first = 0.0 if is_missing(start) else float(start)
+    if isinstance(start, AsrkitError) or isinstance(end, AsrkitError):
+        return None
+    first = start or 0.0
     try:
         source = locate(cell)
         if isinstance(source, UrlSource):
@@ -187,5 +192,5 @@ def _length(cell: object, start: Any, end: Any) -> float | None:
             seconds = sum(block.duration for block in stream(source))
     except AsrkitError:
         return None
-    last = seconds if is_missing(end) else min(float(end), seconds)
+    last = seconds if end is None else min(end, seconds)
     return max(0.0, last - first)

@@ -12,9 +12,11 @@ from pathlib import Path, PurePosixPath
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
 from ..errors import AsrkitError, OptionError
+from ..recordings import sorted_out
+from ..tables import ENDINGS
 from .job import Shard
 from .storage import MAGIC, Found, Listing, absolute, find, is_url, join, listing, new_file
-from .tables import ENDINGS, open_table
+from .tables import open_table
 
 __all__ = ["lengths_of", "recordings_of", "shards_of"]
 
@@ -49,7 +51,8 @@ def shards_of(
     listings = [listing(absolute(item)) for item in named]
     files = [file for one in listings for file in _without(one.shown, out)]
     _say_left_out([absolute(item) for item in named], listings, out)
-    tables, recordings = _with_ending(files, ENDINGS), _with_ending(files, AUDIO_ENDINGS)
+    tables = _with_ending(files, ENDINGS)
+    recordings, note = (_with_ending(files, AUDIO_ENDINGS), "") if tables else _sound(files)
     if tables and recordings:
         raise OptionError(
             f"both tables ({tables[0].path}) and audio files ({recordings[0].path}); name one kind with a "
@@ -58,9 +61,12 @@ def shards_of(
     if not tables and not recordings:
         raise OptionError(
             f"no tables ({', '.join(sorted(ENDINGS))}) and no audio files in {', '.join(map(str, named[:3])) or '[]'}"
+            + (f"; left out: {note}" if note else "")
         )
     if tables:
         return _tables(tables, out)
+    if note:
+        warnings.warn(f"left out: {note}", stacklevel=3)
     return _recordings(recordings, out, audio, shard_hours * 3600.0, looked_at)
 
 
@@ -71,13 +77,22 @@ def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[st
         SourceError: nothing is there.
     """
     named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    return _with_ending([file for item in named for file in find(absolute(item))], AUDIO_ENDINGS)
+    return _sound(file for item in named for file in find(absolute(item)))[0]
 
 
 def _with_ending(files: Iterable[Found], endings: Container[str]) -> list[Found]:
     """Each once."""
     wanted = (file for file in files if PurePosixPath(file.name.lower()).suffix in endings)
     return list({file.path: file for file in wanted}.values())
+
+
+def _sound(files: Iterable[Found]) -> tuple[list[Found], str]:
+    """The recordings, and what was left out: here by content, elsewhere by endings, since a look would fetch them."""
+    once = {file.path: file for file in files}
+    here = sorted_out(Path(path) for path in once if not is_url(path))
+    taken = {str(path) for path in here.paths}
+    taken |= {file.path for file in _with_ending(once.values(), AUDIO_ENDINGS) if is_url(file.path)}
+    return [file for path, file in once.items() if path in taken], here.note
 
 
 def _without(found: Sequence[Found], out: str) -> list[Found]:
