@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -260,11 +261,12 @@ def _table(options: argparse.Namespace) -> pd.DataFrame:
     """The inputs as one table; what is wrong with them is said before any work."""
     import pandas as pd
 
-    from .manifests import is_table
+    from .local import existing
+    from .manifests import is_elsewhere, is_table
 
     options.starts = options.ends = None
     inputs = [Path(name).expanduser() for name in options.inputs]
-    tables = [path for path in inputs if not path.is_dir() and is_table(path, options.audio)]
+    tables = [path for path in inputs if not os.path.isdir(path) and is_table(path, options.audio)]  # noqa: PTH112
     if tables and len(inputs) > 1:
         raise OptionError("give one table, or audio files and folders, not both")
     if tables:
@@ -273,7 +275,7 @@ def _table(options: argparse.Namespace) -> pd.DataFrame:
         raise OptionError("--start and --end name columns of a table; give a table")
     options.audio = options.audio or "path"
     names = [str(path) for path in _audio_files(options.inputs)]
-    _refuse_missing(names, [name for name in names if "://" not in name and not Path(name).exists()])
+    _refuse_missing(names, [name for name in names if not is_elsewhere(name) and existing(Path(name)) is None])
     return pd.DataFrame({options.audio: pd.Series(names, dtype=object)})  # they need not be UTF-8
 
 
@@ -311,12 +313,13 @@ def _refuse_missing(cells: Sequence[object], gone: Sequence[str]) -> None:
 
 
 def _audio_files(names: Sequence[str]) -> Iterator[Path | str]:
+    from .manifests import is_elsewhere
     from .recordings import recordings_below
 
     for name in names:
         path = Path(name).expanduser()
-        if not path.is_dir():
-            yield name if "://" in name else path
+        if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
+            yield name if is_elsewhere(name) else path
             continue
         found = recordings_below(path)
         if not found.paths:
@@ -334,9 +337,9 @@ def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
     if wanted in CAPTIONS and options.output.suffix.lower() != f".{wanted}":
         check_folder(options.output)
         return
-    if wanted not in CAPTIONS and options.output.is_file() and not options.overwrite:
+    if wanted not in CAPTIONS and os.path.isfile(options.output) and not options.overwrite:  # noqa: PTH113
         raise OptionError(f"{options.output} is there already; name another file or pass --overwrite")
-    if not options.output.is_dir() or wanted not in CAPTIONS:
+    if wanted not in CAPTIONS or not os.path.isdir(options.output):  # noqa: PTH112
         check_target(options.output)
 
 

@@ -18,11 +18,12 @@ from .tables import DELIMITERS, ENDINGS, ending_of, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["audio_column", "is_table", "nemo_stretches", "read_frame", "with_paths"]
+__all__ = ["audio_column", "is_elsewhere", "is_table", "nemo_stretches", "read_frame", "with_paths"]
 
 # What data sets and toolkits call the column with the audio: the first of these that a table has.
 AUDIO_NAMES = ("path", "audio_filepath", "audio", "audio_path", "file_name", "filename", "file", "wav", "wav_path")
 NEMO = ("audio_filepath", "offset", "duration")
+LONGEST_PATH = 4096  # characters
 HEAD = 2**16  # bytes in which a table's first line has to end
 
 
@@ -71,6 +72,8 @@ def read_frame(
     """
     import pandas as pd
 
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; expected a table: CSV, TSV, JSON lines or Parquet", code="not-a-file")
     if _is_parquet(path):
         if encoding is not None or columns is not None:
             raise OptionError(f"{path} is Parquet, which has its own names and no encoding")
@@ -124,7 +127,9 @@ def with_paths(frame: pd.DataFrame, audio: str, path: Path) -> tuple[pd.DataFram
     gone: list[str] = []
 
     def located(cell: object) -> object:
-        if not isinstance(cell, str) or not cell or len(cell) > 4096 or is_url(cell) or cell.startswith("file:"):
+        if not isinstance(cell, str):
+            return cell
+        if not cell or is_elsewhere(cell):
             return cell or None
         here, beside = existing(Path(cell).expanduser()), existing(path.parent / cell)
         if here is None and beside is None:
@@ -133,6 +138,11 @@ def with_paths(frame: pd.DataFrame, audio: str, path: Path) -> tuple[pd.DataFram
         return cell if here is not None else str(beside)
 
     return frame.assign(**{audio: frame[audio].map(located).astype(object)}), gone
+
+
+def is_elsewhere(cell: str) -> bool:
+    """Whether a text is no plain path: a URL, or a recording itself."""
+    return is_url(cell) or cell[:5].lower() in ("data:", "file:") or len(cell) > LONGEST_PATH
 
 
 def nemo_stretches(frame: pd.DataFrame) -> tuple[list[float | None], list[float | None]] | None:

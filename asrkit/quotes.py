@@ -6,6 +6,7 @@ line breaks and doubled quotes. Both are fed line by line, so that a table can b
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 __all__ = ["EMPTY", "Fault", "PlainLines", "QuotedLines"]
@@ -15,11 +16,11 @@ MOST_QUOTED = 2**20  # characters in one pair of quotes that goes over several l
 
 
 class Fault(Exception):
-    """A line that cannot be read in this way."""
+    """A line that cannot be read in this way. ``seen`` is the line, often a later one, where that became clear."""
 
-    def __init__(self, line: int, message: str) -> None:
+    def __init__(self, line: int, message: str, seen: int | None = None) -> None:
         super().__init__(message)
-        self.line = line
+        self.line, self.seen = line, line if seen is None else seen
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class QuotedLines:
             Fault: one is.
         """
         if self._open is not None:
-            raise Fault(self._opened, "a quote opens here that is never closed")
+            raise Fault(self._opened, "a quote opens here that is never closed", seen=sys.maxsize)
 
     def _cell(self, number: int, line: str, at: int) -> int:
         """Read one cell from this place on; the place behind it, -1 if it goes on in the next line."""
@@ -121,7 +122,8 @@ class QuotedLines:
             quote = line.find('"', at)
             self._size += (len(line) if quote < 0 else quote) - at
             if self._size > MOST_QUOTED and number != self._opened:
-                raise Fault(self._opened, f"a quote opens here that is not closed within {MOST_QUOTED:,} characters")
+                why = f"a quote opens here that is not closed within {MOST_QUOTED:,} characters"
+                raise Fault(self._opened, why, seen=number)
             if quote < 0:
                 self._open.append(line[at:])
                 return -1
@@ -136,6 +138,7 @@ class QuotedLines:
             raise Fault(
                 self._opened,
                 f"a quote opens here, and after the one that closes it (line {number}) comes {line[at : at + 10]!r}",
+                seen=number,
             )
         cell = "".join(self._open)
         self.needs_quotes = self.needs_quotes or not cell or self.delimiter in cell

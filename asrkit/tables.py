@@ -332,7 +332,7 @@ def _layout(text: _Text, name: str, first: str) -> _Layout:
     chosen = [_chosen(*pair) for pair in trials]
     good = [trial for trial in chosen if trial.fault is None]
     if not good:
-        worst = max((trial.fault for trial in chosen if trial.fault), key=lambda fault: fault.line)
+        worst = max((trial.fault for trial in chosen if trial.fault), key=lambda fault: fault.seen)
         raise text.at(worst.line, str(worst))
     best = max(good, key=lambda trial: (trial.width, trial.reader.delimiter == promised))
     if best.names is None:
@@ -352,7 +352,7 @@ def _chosen(plain: _Trial, quoted: _Trial) -> _Trial:
     reader = quoted.reader
     assert isinstance(reader, QuotedLines)
     if plain.fault is not None and quoted.fault is not None:
-        return max(quoted, plain, key=lambda trial: trial.fault.line if trial.fault else 0)
+        return max(quoted, plain, key=lambda trial: trial.fault.seen if trial.fault else 0)
     if plain.fault is not None or quoted.fault is not None:
         return plain if quoted.fault is not None else quoted
     if not reader.has_quotes or plain.width == 1:

@@ -17,9 +17,9 @@ def check_target(path: str | os.PathLike[str]) -> None:
         OptionError: it is a folder, its folder is not there, or one may not write there.
     """
     target = Path(path).expanduser()
-    if target.is_dir():
+    if os.path.isdir(target):  # noqa: PTH112 - Path's raises for names that are too long
         raise OptionError(f"{target} is a folder; expected the name of a file to write")
-    if not os.path.isdir(target.parent):  # noqa: PTH112 - Path's raises for names that are too long
+    if not os.path.isdir(target.parent):  # noqa: PTH112
         raise OptionError(f"no such folder: {target.parent}; make it, or name another file to write")
     is_new = not os.path.lexists(target)
     try:

@@ -287,7 +287,10 @@ def _text(cell: Any, name: str, label: Hashable) -> str:
         return cell
     if is_missing(cell):
         return ""  # a failed row that counts as deletions
-    raise OptionError(f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40})")
+    raise OptionError(
+        f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40}); read the table as text "
+        "(pd.read_csv(..., dtype=str)) or convert the column (.astype(str))"
+    )
 
 
 def _joined_names(normalizers: Iterable[str]) -> str:

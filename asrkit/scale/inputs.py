@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import unicodedata
 import warnings
@@ -11,14 +12,15 @@ from pathlib import Path, PurePosixPath
 
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
-from ..errors import AsrkitError, OptionError
+from ..errors import AsrkitError, OptionError, SourceError
 from ..recordings import sorted_out
 from ..tables import ENDINGS
+from ..writable import check_folder
 from .job import Shard
 from .storage import MAGIC, Found, Listing, absolute, find, is_url, join, listing, new_file
 from .tables import open_table
 
-__all__ = ["lengths_of", "recordings_of", "shards_of"]
+__all__ = ["check_there", "lengths_of", "recordings_of", "shards_of"]
 
 LISTS = "_inputs"  # folder, below the output, with the lists of audio files: readers pass over the underscore
 PREFIX = "audio-"
@@ -68,6 +70,22 @@ def shards_of(
     if note:
         warnings.warn(f"left out: {note}", stacklevel=3)
     return _recordings(recordings, out, audio, shard_hours * 3600.0, looked_at)
+
+
+def check_there(inputs: Iterable[str | os.PathLike[str]], out: str) -> None:
+    """Say at once, of what lies on this machine, that there is nothing to read or that nothing can be written.
+
+    Raises:
+        SourceError: nothing is there.
+        OptionError: ``out`` cannot be a folder.
+    """
+    for item in map(absolute, inputs):
+        if is_url(item) or os.path.exists(item):  # noqa: PTH110 - a name with a bracket in it is a file first
+            continue
+        if not MAGIC.search(item) or next(glob.iglob(item, recursive=True, include_hidden=True), None) is None:  # noqa: PTH207
+            raise SourceError(f"nothing is there: {item}", code="not-found")
+    if not is_url(out):
+        check_folder(out)
 
 
 def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Found]:

@@ -73,6 +73,7 @@ class Job:
     errors: str = "column"
     journal: Any = None
     retry_failed: bool = False
+    encoding: str | None = None
     folder: str = "."
     version: str = VERSION
     digest: str = ""
@@ -103,6 +104,8 @@ class Job:
         told.update({key: value for key, value in self.options.items() if key not in FREE and value is not None})
         mine = ("audio", "into", "language", "start", "end", "channel", "details", "overwrite", "keep_audio")
         told.update({name: getattr(self, name) for name in mine})
+        if self.encoding is not None:  # results of runs that named none stay those of the same options
+            told["encoding"] = self.encoding
         plain: dict[str, Any] = json.loads(json.dumps(told, default=_described, sort_keys=True))
         return plain
 

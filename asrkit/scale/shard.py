@@ -80,7 +80,7 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
 
     began = time.monotonic()
     counts = _Counts()
-    with open_table(shard.source, job.audio) as table:
+    with open_table(shard.source, job.audio, job.encoding) as table:
         check_table(table, job, shard.source)
         schema = _schema(table.schema, table.rows, shard, job, backend)
         with new_file(shard.target) as path:

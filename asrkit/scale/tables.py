@@ -49,15 +49,19 @@ class Table:
 
 
 @contextmanager
-def open_table(path: str, sound: str | None = None) -> Iterator[Table]:
+def open_table(path: str, sound: str | None = None, encoding: str | None = None) -> Iterator[Table]:
     """A Parquet, or a table of text; ``sound`` is the column that may hold whole recordings.
+
+    ``encoding`` is that of a table of text.
 
     Raises:
         SourceError: it cannot be opened, or is no such table. Also while its pieces are read.
     """
     with open_file(path) as file:
         with _naming(path):
-            table = _parquet(file, path, sound) if path.lower().endswith(".parquet") else _text_table(file, path)
+            table = (
+                _parquet(file, path, sound) if path.lower().endswith(".parquet") else _text_table(file, path, encoding)
+            )
         yield table
 
 
@@ -110,7 +114,7 @@ def _parquet(file: IO[bytes], path: str, sound: str | None) -> Table:
     return Table(schema, parquet.metadata.num_rows, pieces())
 
 
-def _text_table(file: IO[bytes], path: str) -> Table:
+def _text_table(file: IO[bytes], path: str, encoding: str | None) -> Table:
     """Cells are text, as they were written; see ``asrkit.tables``."""
     import pyarrow as pa
 
@@ -119,7 +123,7 @@ def _text_table(file: IO[bytes], path: str) -> Table:
         file.seek(0)
         yield file
 
-    table = read_table(opened, path)
+    table = read_table(opened, path, encoding=encoding)
     if len(set(table.names)) < len(table.names):
         twice = next(name for name in table.names if table.names.count(name) > 1)
         raise ColumnError(f"{path} has {table.names.count(twice)} columns {twice!r}; names must tell them apart")
