@@ -234,7 +234,7 @@ def stream(
     start, end = _stretch(start, end)
     track = checked_track(track)
     source = locate(cell)
-    with _naming(source):
+    with _naming(source), _told_beyond_end(source, start, track, isolate):
         if isinstance(source, ArraySource):
             if track is not None:
                 position(track, [None])
@@ -251,6 +251,25 @@ def stream(
             job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size, "track": track}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
+
+
+@contextlib.contextmanager
+def _told_beyond_end(source: Source, start: float, track: Track | None, isolate: bool | Workers) -> Iterator[None]:
+    """Where nothing was found because the stretch begins too late, say that."""
+    try:
+        yield
+    except DecodeError as error:
+        if error.code != "empty" or not start:
+            raise
+        with contextlib.suppress(AsrkitError):
+            duration = probe(source, track=track, isolate=isolate).duration
+            if duration is not None and start >= duration:
+                error = DecodeError(
+                    f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
+                    "are in seconds",
+                    code="beyond-end",
+                )
+        raise error from None
 
 
 def probe(

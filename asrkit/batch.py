@@ -23,6 +23,7 @@ from .backends import from_model
 from .backends.base import Backend, Remote
 from .cloudflare.prices import money
 from .errors import AsrkitError, BackendError, CostCapError, JournalError, OptionError, OutOfMemoryError
+from .failures import Failures
 from .interrupts import Interrupts
 from .isolation import Workers, workers
 from .journal.keys import address_digest, digest_of, part_key
@@ -32,6 +33,7 @@ from .journal.run import Answer, Content
 from .journal.run import Run as Journal
 from .printable import printable
 from .progress import Progress
+from .seconds import checked_seconds, column_of_seconds
 from .source import (
     ArraySource,
     ByteSource,
@@ -98,8 +100,8 @@ def transcribe(
     *,
     model: object = "openai/whisper-base",
     language: str | Sequence[str | None] | None = None,
-    start: Sequence[float | None] | None = None,
-    end: Sequence[float | None] | None = None,
+    start: Sequence[Any] | None = None,
+    end: Sequence[Any] | None = None,
     channel: int | str | None = None,
     track: int | str | None = None,
     errors: str = "column",
@@ -117,7 +119,7 @@ def transcribe(
         cells: paths, URLs, bytes, arrays with their rate; see ``asrkit.source``.
         model: a model's name, a local folder, a transformers pipeline, or a backend.
         language: of all cells or one a cell, as code or name; None finds it out.
-        start: first second of each cell that is wanted.
+        start: first second of each cell that is wanted, as a number, a time on a clock or a Timedelta.
         end: second of each cell to stop before.
         channel: take this one (from 0) instead of the average of all; ``each`` hears every channel by itself, and
             gives what was said in all of them as turns in time order.
@@ -154,12 +156,12 @@ def transcribe(
         languages = [checked_language(backend, language)] * len(listed)
     else:
         languages = list(language)
-    return transcribe_cells(
+    running = transcribe_cells(
         listed,
         backend,
         languages=languages,
-        starts=start,
-        ends=end,
+        starts=column_of_seconds(start, "start"),
+        ends=column_of_seconds(end, "end"),
         channel=channel,
         track=track,
         errors=errors,
@@ -170,6 +172,7 @@ def transcribe(
         isolate=isolate,
         allow_private_urls=allow_private_urls,
     )
+    return Failures().counted(running)
 
 
 def transcribe_cells(
@@ -177,8 +180,8 @@ def transcribe_cells(
     backend: Backend,
     *,
     languages: Sequence[str | None] | None = None,
-    starts: Sequence[float | None] | None = None,
-    ends: Sequence[float | None] | None = None,
+    starts: Sequence[Any] | None = None,
+    ends: Sequence[Any] | None = None,
     channel: int | str | None = None,
     track: int | str | None = None,
     errors: str = "column",
@@ -208,8 +211,9 @@ def transcribe_cells(
     for name, values in (("language", languages), ("start", starts), ("end", ends)):
         if values is not None and len(values) != count:
             raise OptionError(f"{name} has {len(values)} values for {count} cells; give one a cell")
+    starts, ends = checked_seconds(starts, "start"), checked_seconds(ends, "end")
     rows = (  # made as they are needed: millions of them would fill the memory
-        _Row(number, cell, _given(languages, number), _given(starts, number) or 0.0, _given(ends, number))
+        _row(number, cell, _given(languages, number), _given(starts, number), _given(ends, number))
         for number, cell in enumerate(cells)
     )
     place = chosen(journal, backend)
@@ -268,6 +272,21 @@ def _given(values: Sequence[Any] | None, number: int) -> Any:
     return None if is_missing(value) else value
 
 
+def _bounds(values: Sequence[Any] | None, count: int) -> Sequence[Any]:
+    """Seconds, without those that are errors."""
+    if values is None:
+        return [None] * count
+    return [None if isinstance(value, AsrkitError) else value for value in values]
+
+
+def _row(number: int, cell: object, language: Any, start: Any, end: Any) -> _Row:
+    """A row; one whose stretch of the recording cannot be meant carries what is wrong with it."""
+    fault = next((bound for bound in (start, end) if isinstance(bound, AsrkitError)), None)
+    if fault is not None:
+        return _Row(number, cell, language, 0.0, None, fault=fault)
+    return _Row(number, cell, language, start or 0.0, end)
+
+
 @dataclass(eq=False)
 class _Row:
     """One cell on its way."""
@@ -277,6 +296,7 @@ class _Row:
     language: str | None
     start: float
     end: float | None
+    fault: AsrkitError | None = None  # found before any work
     source: Source | None = None
     seconds: float | None = None  # as far as the headers tell
     heard: float = 0.0  # seconds of it that the model has done
@@ -485,8 +505,8 @@ class _Run:
         self.held_up = 0  # threads that wait for the consumer
         self.remember, self.recalled = remember, recalled
         self.journal: Journal | None = None
-        self.starts: Sequence[Any] = starts or [None] * count
-        self.ends: Sequence[Any] = ends or [None] * count
+        self.starts: Sequence[Any] = _bounds(starts, count)
+        self.ends: Sequence[Any] = _bounds(ends, count)
         self.paid_as = np.zeros(0, np.int64)  # the rows' numbers among the payments
         self.is_capped = False  # a row was not sent for want of money
         self.is_whole = False  # all rows are done
@@ -663,7 +683,7 @@ class _Run:
     def _unanswered(self, rows: list[_Row], journal: Journal, pool: Executor) -> list[_Row]:
         """The rows that have to be heard; the journal's answers go to the consumer."""
         for row in rows:
-            if not is_missing(row.cell):
+            if not is_missing(row.cell) and row.fault is None:
                 with contextlib.suppress(AsrkitError):  # it will say so itself when it is read
                     row.source = self._located(row)
                 with contextlib.suppress(AsrkitError):
@@ -710,7 +730,7 @@ class _Run:
 
     def _look(self, row: _Row) -> _Row:
         """Find the source and its length; what is wrong with it shows when it is read."""
-        if is_missing(row.cell):
+        if is_missing(row.cell) or row.fault is not None:
             row.seconds = 0.0
             return row
         try:
@@ -728,6 +748,8 @@ class _Run:
         try:
             if is_missing(row.cell):
                 row.expected = 0
+            elif row.fault is not None:
+                raise row.fault
             elif isinstance(row.source, UrlSource) and self.journal is not None:
                 if not self._fetch(row, row.source, self.journal):
                     return

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from . import doctor
-from .containers import AUDIO_ENDINGS
-from .errors import AsrkitError, BackendError, JournalError, OptionError
+from .errors import AsrkitError, BackendError, ColumnError, JournalError, OptionError, SourceError
 from .evaluate import command as evaluate_command
 from .journal import command as journal_command
 from .printable import ForTerminal, printable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-TABLES = frozenset({".csv", ".tsv", ".parquet"})
 CAPTIONS = ("srt", "vtt")
 
 
@@ -75,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         help="files, a folder or a table of audio to text",
         description="Transcribe audio files, a folder of them, or the audio column of a table.",
     )
-    transcribe.add_argument("inputs", nargs="+", metavar="FILES|FOLDER|CSV|PARQUET")
+    transcribe.add_argument(
+        "inputs", nargs="+", metavar="FILES|FOLDER|TABLE", help="a table: CSV, TSV, JSON lines, Parquet"
+    )
     transcribe.add_argument(
         "--model",
         default="openai/whisper-base",
@@ -128,7 +129,10 @@ def _parser() -> argparse.ArgumentParser:
         help="do not send paid requests again that were never answered and may have been billed",
     )
     transcribe.add_argument("--dry-run", action="store_true", help="say what it would cost, and do nothing")
-    transcribe.add_argument("--audio", default="path", help="column of a table that holds the audio (%(default)s)")
+    transcribe.add_argument("--audio", help="column of a table that holds the audio (path, else another usual name)")
+    transcribe.add_argument("--start", metavar="COLUMN", help="column of a table with the first second that is wanted")
+    transcribe.add_argument("--end", metavar="COLUMN", help="column of a table with the second to stop before")
+    evaluate_command.add_table_arguments(transcribe)
     transcribe.add_argument("--into", default="hypothesis", help="name of the new column (%(default)s)")
     transcribe.add_argument(
         "--format", choices=("txt", "csv", "parquet", "jsonl", *CAPTIONS), help="by --output's ending, else txt"
@@ -151,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor.add_command(commands)
 
-    evaluate_command.add_commands(commands, _read_table)
+    evaluate_command.add_commands(commands)
 
     serve = commands.add_parser(
         "serve",
@@ -175,22 +179,23 @@ def _parser() -> argparse.ArgumentParser:
 def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
 
-    table = _table(options)
     wanted = options.format or (options.output.suffix.lstrip(".").lower() if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
         raise OptionError(f"{options.output}: no format goes by this ending; name one with --format")
     if wanted == "parquet" and not options.output:
         raise OptionError("Parquet is not for a terminal; name a file with --output")
+    if options.journal and options.no_journal:
+        raise OptionError("expected --journal PATH or --no-journal, not both")
+    if not options.dry_run:
+        _refuse_overwriting(options, wanted)
+    table = _table(options)
     if options.dry_run:
         from .costs import estimate
 
-        further = _further_options(options.option)
-        bar, channel = not options.quiet, options.channel
-        print(estimate(table, options.audio, model=options.model, channel=channel, progress=bar, **further))
+        cells, bar = table[options.audio].tolist(), not options.quiet
+        stretch = {"start": options.starts, "end": options.ends, "channel": options.channel}
+        print(estimate(cells, model=options.model, progress=bar, **stretch, **_further_options(options.option)))
         return 0
-    if options.journal and options.no_journal:
-        raise OptionError("expected --journal PATH or --no-journal, not both")
-    _refuse_overwriting(options, wanted)
     files = _caption_files(table, options, wanted)
     is_remote = options.model.startswith("@cf/")
     backend = from_model(
@@ -221,17 +226,21 @@ def _transcribe(options: argparse.Namespace) -> int:
 def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Iterator[Outcome]:
     """One outcome a row. After Ctrl-C those that are done, so that they are written like any other."""
     from .batch import NOT_REACHED, transcribe_cells
+    from .failures import Failures
     from .journal.place import chosen
 
     by_row = options.language is not None and options.language in table.columns
     journal = False if options.no_journal else options.journal
     done: dict[int, Outcome] = {}
+    failures = Failures()
     given = 0
     try:
         for outcome in transcribe_cells(
             table[options.audio].tolist(),
             backend,
             languages=table[options.language].tolist() if by_row else None,
+            starts=options.starts,
+            ends=options.ends,
             channel=options.channel,
             track=options.track,
             progress=not options.quiet,
@@ -242,8 +251,11 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             allow_private_urls=options.allow_private_urls,
             done=done.__setitem__,
         ):
+            failures.add(outcome)
             yield outcome
             given += 1
+        if len(table) > 1:  # of one row it is said already
+            failures.say()
     except (KeyboardInterrupt, BackendError, JournalError) as stopped:
         if isinstance(stopped, JournalError) and not done:
             raise
@@ -268,64 +280,89 @@ def _further_options(told: Sequence[str]) -> dict[str, Any]:
 
 
 def _table(options: argparse.Namespace) -> pd.DataFrame:
-    """The inputs as one table."""
+    """The inputs as one table; what is wrong with them is said before any work."""
     import pandas as pd
 
+    from .local import existing
+    from .manifests import is_elsewhere, is_table
+
+    options.starts = options.ends = None
     inputs = [Path(name).expanduser() for name in options.inputs]
-    tables = [path for path in inputs if path.suffix.lower() in TABLES]
+    tables = [path for path in inputs if not os.path.isdir(path) and is_table(path, options.audio)]  # noqa: PTH112
     if tables and len(inputs) > 1:
         raise OptionError("give one table, or audio files and folders, not both")
-    if not tables:
-        names = [str(path) for path in _audio_files(options.inputs)]
-        return pd.DataFrame({options.audio: pd.Series(names, dtype=object)})  # they need not be UTF-8
-    return _read_table(tables[0], options.audio)
+    if tables:
+        return _manifest(tables[0], options)
+    if options.start or options.end:
+        raise OptionError("--start and --end name columns of a table; give a table")
+    options.audio = options.audio or "path"
+    names = [str(path) for path in _audio_files(options.inputs)]
+    _refuse_missing(names, [name for name in names if not is_elsewhere(name) and existing(Path(name)) is None])
+    return pd.DataFrame({options.audio: pd.Series(names, dtype=object)})  # they need not be UTF-8
 
 
-def _read_table(path: Path, audio: str | None) -> pd.DataFrame:
-    """A CSV, TSV or Parquet; paths of audio in it count from where the command is run, else from the table."""
-    import pandas as pd
+def _manifest(path: Path, options: argparse.Namespace) -> pd.DataFrame:
+    """A table with its audio, its languages and its stretches."""
+    from .manifests import audio_column, nemo_stretches, read_frame, with_paths
+    from .seconds import column_of_seconds
 
-    from .errors import ColumnError, SourceError
-
-    if not path.is_file():
-        raise SourceError(f"no such file: {path}", code="not-found")
-    frame = (
-        pd.read_parquet(path)
-        if path.suffix.lower() == ".parquet"
-        else pd.read_csv(  # an empty cell is missing; "None", "NA" and "null" are words
-            path, sep="\t" if path.suffix.lower() == ".tsv" else ",", keep_default_na=False, na_values=[""]
-        )
-    )
-    if audio is None:
-        return frame
-    if audio not in frame.columns:
-        columns = ", ".join(map(str, frame.columns))
-        raise ColumnError(f"{path} has no column {audio!r}; name the one with audio by --audio ({columns})")
-
-    def beside(cell: object) -> object:
-        if not isinstance(cell, str) or Path(cell).exists() or not (path.parent / cell).exists():
-            return cell
-        return str(path.parent / cell)
-
-    frame[audio] = frame[audio].map(beside)
+    missing = [options.audio, options.language, options.start, options.end]
+    frame = read_frame(path, encoding=options.encoding, columns=options.columns, missing=missing)
+    options.audio = audio_column(frame, options.audio, path)
+    for name in (options.start, options.end):
+        if name is not None and name not in frame.columns:
+            raise ColumnError(f"{path} has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+    if stretches := nemo_stretches(frame):
+        options.starts, options.ends = stretches
+    if options.start:
+        options.starts = column_of_seconds(frame[options.start].tolist(), "start")
+    if options.end:
+        options.ends = column_of_seconds(frame[options.end].tolist(), "end")
+    frame, gone = with_paths(frame, options.audio, path)
+    _refuse_missing(frame[options.audio].dropna().tolist(), gone)
     return frame
 
 
+def _refuse_missing(cells: Sequence[object], gone: Sequence[str]) -> None:
+    """Say at once that files are missing: the rows themselves are reached only when the model is ready."""
+    if not gone:
+        return
+    first = f"no such file: {gone[0]}" + ("" if Path(gone[0]).is_absolute() else f" (looked in {Path.cwd()})")
+    if len(gone) == len(cells):
+        all_of_them = "" if len(gone) == 1 else f"; nor are the {len(gone) - 1:,} others there"
+        raise SourceError(f"not-found: {first}{all_of_them}", code="not-found")
+    print(printable(f"asrkit: {len(gone):,} of {len(cells):,} files are missing: {first}"), file=sys.stderr)
+
+
 def _audio_files(names: Sequence[str]) -> Iterator[Path | str]:
+    from .manifests import is_elsewhere
+    from .recordings import recordings_below
+
     for name in names:
         path = Path(name).expanduser()
-        if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
-            if not found:
-                raise OptionError(f"{path} holds no audio files")
-            yield from found
-        else:
-            yield name if "://" in name else path
+        if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
+            yield name if is_elsewhere(name) else path
+            continue
+        found = recordings_below(path)
+        if not found.paths:
+            raise OptionError(f"{path} holds no audio files" + (f"; left out: {found.note}" if found.note else ""))
+        if found.note:
+            print(printable(f"asrkit: left out of {path}: {found.note}"), file=sys.stderr)
+        yield from found.paths
 
 
 def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
-    if options.output and options.output.exists() and wanted not in CAPTIONS and not options.overwrite:
+    from .writable import check_folder, check_target
+
+    if not options.output:
+        return
+    if wanted in CAPTIONS and options.output.suffix.lower() != f".{wanted}":
+        check_folder(options.output)
+        return
+    if wanted not in CAPTIONS and os.path.isfile(options.output) and not options.overwrite:  # noqa: PTH113
         raise OptionError(f"{options.output} is there already; name another file or pass --overwrite")
+    if wanted not in CAPTIONS or not os.path.isdir(options.output):  # noqa: PTH112
+        check_target(options.output)
 
 
 def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], wanted: str) -> int:
@@ -397,9 +434,28 @@ def _write_table(table: pd.DataFrame, rows: Iterator[Outcome], options: argparse
     result = result.map(_as_utf8)
     if wanted == "parquet":
         result.to_parquet(options.output)
+    elif options.output:
+        with options.output.open("w", encoding="utf-8", newline="") as file:
+            _write_csv(result, options.into, file)
     else:
-        result.to_csv(options.output or sys.stdout, index=False)
+        _write_csv(result, options.into, sys.stdout)
     return 1 if failed else 0
+
+
+def _write_csv(frame: pd.DataFrame, into: str, file: IO[str]) -> None:
+    """The caller's cells as they were read; an empty text of ours as two quotes, which tell it from a missing one."""
+    from .source import is_missing
+    from .tables import as_csv
+
+    columns = [
+        [None if is_missing(cell) else cell for cell in frame.iloc[:, at].tolist()] for at in range(frame.shape[1])
+    ]
+    is_text = [
+        name == into or (None in cells and "" in cells) for name, cells in zip(frame.columns, columns, strict=True)
+    ]
+    file.write(as_csv(list(frame.columns), [False] * len(columns)))
+    for row in zip(*columns, strict=True):
+        file.write(as_csv(row, is_text))
 
 
 def _as_utf8(value: object) -> object:

@@ -17,6 +17,7 @@ from .cloudflare.prices import AS_OF, DOLLARS_PER_NEURON, FREE_NEURONS, Price, m
 from .columns import column_of
 from .errors import AsrkitError, OptionError
 from .progress import Progress
+from .seconds import checked_seconds
 from .source import UrlSource, is_missing, locate
 from .turns import EACH
 
@@ -134,7 +135,9 @@ def estimate(
     """
     name = model if isinstance(model, str) else str(getattr(model, "name", type(model).__name__))
     longest = _longest(name, model, options)
-    cells, starts, ends = _columns(data, audio, start, end)
+    cells, given_starts, given_ends = _columns(data, audio, start, end)
+    starts = checked_seconds(given_starts, "start") or []
+    ends = checked_seconds(given_ends, "end") or []
     is_each = channel == EACH
     is_paid_by_channel = is_each or _hears_channels(model, options)
     seconds, paid, rows, requests, unknown = 0.0, 0.0, 0, 0, 0
@@ -208,7 +211,9 @@ def _length(cell: object, start: Any, end: Any) -> tuple[float | None, int]:
     """Seconds, 0 where there is no audio and None where the length is not known; and the number of channels."""
     if is_missing(cell):
         return 0.0, 1
-    first = 0.0 if is_missing(start) else float(start)
+    if isinstance(start, AsrkitError) or isinstance(end, AsrkitError):
+        return None, 1
+    first = start or 0.0
     try:
         source = locate(cell)
         if isinstance(source, UrlSource):
@@ -219,5 +224,5 @@ def _length(cell: object, start: Any, end: Any) -> tuple[float | None, int]:
             seconds = sum(block.duration for block in stream(source))
     except AsrkitError:
         return None, 1
-    last = seconds if is_missing(end) else min(float(end), seconds)
+    last = seconds if end is None else min(end, seconds)
     return max(0.0, last - first), info.channels

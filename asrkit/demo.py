@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import SourceError
+from .writable import check_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ def run(manifest: Path, model: str, served: str, report: Path) -> int:
 
     if not manifest.is_file():
         raise SourceError(f"no demo clips at {manifest}; run this in a checkout of the project", code="not-found")
+    check_target(report)
     df = pd.read_csv(manifest, keep_default_na=False)
     local = Whisper(model)
     print(

@@ -12,8 +12,10 @@ from .backends import from_model
 from .backends.base import Backend, Remote
 from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
+from .failures import Failures
 from .journal import place
 from .renamed import renamed
+from .seconds import column_of_seconds
 from .transcript import Transcript
 from .turns import EACH, with_word_times
 
@@ -106,7 +108,7 @@ class FrameAsr:
             model: a model's name, a local folder, a transformers pipeline, or a backend.
             into: name of the new column; ``<into>_error`` says why a row failed.
             language: a code or name for all rows, or a column with one a row; None finds it out.
-            start: a column with the first second that is wanted.
+            start: a column with the first second that is wanted: numbers, ``0:01:02.5`` or Timedeltas.
             end: a column with the second to stop before.
             channel: take this one (from 0) instead of the average of all; ``each`` hears every channel by itself, and
                 gives what was said in all of them as turns in time order, ``channel`` on segments and words.
@@ -169,13 +171,14 @@ class FrameAsr:
             backend = with_word_times(backend)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, batch.Outcome] = {}
+        failures = Failures()
         waited: list[float] = []  # by the runs that have heard what the journal answers
         running = batch.transcribe_cells(
             cells,
             backend,
             languages=languages,
-            starts=None if start is None else column_of(frame, start),
-            ends=None if end is None else column_of(frame, end),
+            starts=None if start is None else column_of_seconds(column_of(frame, start), "start"),
+            ends=None if end is None else column_of_seconds(column_of(frame, end), "end"),
             channel=channel,
             track=track,
             errors=errors,
@@ -190,8 +193,8 @@ class FrameAsr:
             recalled=waited.append,
         )
         try:
-            for _ in running:
-                pass
+            for outcome in running:
+                failures.add(outcome)
         except KeyboardInterrupt:
             is_kept = place.chosen(journal, backend) is not None
             stopped = Interrupted(
@@ -207,6 +210,7 @@ class FrameAsr:
                 error.args = (f"{error} ({count:,} of {len(frame):,} rows are done: this error's .partial)",)
             raise
         result = _joined(frame, done, new, backend, into, details)
+        failures.say()
         if waited:
             told = {"rows": len(waited), "seconds": sum(waited)}
             result.attrs["asrkit_journal"] = {**frame.attrs.get("asrkit_journal", {}), into: told}

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,27 @@ from urllib.request import url2pathname
 
 from .errors import SourceError
 
-__all__ = ["open_regular", "path_of_file_url"]
+__all__ = ["existing", "open_regular", "path_of_file_url"]
+
+
+def existing(path: Path) -> Path | None:
+    """The path as the disk writes it; None where nothing is there.
+
+    A letter with an accent is one character or two, and a disk keeps the name that it was given: macOS gave two, and
+    a table made elsewhere has one. Each part of the path is looked for in both ways.
+    """
+    if os.path.exists(path):  # noqa: PTH110 - Path's raises for names that are too long
+        return path
+    if str(path).isascii():
+        return None
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        ways = dict.fromkeys([part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))])
+        there = next((found / way for way in ways if os.path.exists(found / way)), None)  # noqa: PTH110
+        if there is None:
+            return None
+        found = there
+    return found
 
 
 @contextmanager
@@ -53,7 +74,25 @@ def _cannot_open(path: Path, error: OSError | ValueError) -> SourceError:
         return SourceError(f"{path!s:.300} cannot be opened: {error}", code="unreadable")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         where = "" if path.is_absolute() else f" (looked in {Path.cwd()})"
-        return SourceError(f"no such file: {path}{where}", code="not-found")
+        return SourceError(f"no such file: {path}{where}{_hint(str(path))}", code="not-found")
     if error.errno in (errno.ENXIO, errno.EISDIR):
         return SourceError(f"{path} is not a regular file; name an audio file", code="not-a-file")
-    return SourceError(f"{path} cannot be opened: {error.strerror}", code="unreadable")
+    if error.errno == errno.ENAMETOOLONG:
+        text = str(path)
+        return SourceError(
+            f"a text of {len(text):,} characters is no path, and no Base64 of an audio file: {text:.40}...",
+            code="unreadable",
+        )
+    return SourceError(f"{path!s:.300} cannot be opened: {error.strerror}", code="unreadable")
+
+
+def _hint(text: str) -> str:
+    """What a path that leads nowhere may have been meant to be."""
+    for meant, why in (
+        (text.strip(), "without the white space around it"),
+        (text.strip().strip("'\""), "without the quotes around it"),
+        (text.replace("\\", "/"), "with / in place of \\"),
+    ):
+        if meant not in ("", text) and os.path.exists(meant):  # noqa: PTH110
+            return f"; there is one {why}"
+    return ""

@@ -21,8 +21,9 @@ import numpy as np
 
 from .allowance import Allowance
 from .deadline import call_within
+from .encoded_text import bytes_of_base64, bytes_of_data_uri, shortened
 from .errors import SourceError
-from .local import open_regular, path_of_file_url
+from .local import existing, open_regular, path_of_file_url
 from .printable import printable
 from .remote import IN_MEMORY, is_url, open_url, public_url
 from .web import allowance
@@ -38,6 +39,8 @@ __all__ = [
     "is_missing",
     "locate",
 ]
+
+LONGEST_PATH = 4096  # characters
 
 EXPECTED = (
     "expected a path, a URL, bytes, an open file, (samples, sampling_rate), "
@@ -158,7 +161,8 @@ def locate(cell: object, *, allow_private_urls: bool = False) -> Source:
         case os.PathLike():
             return FileSource(Path(cell).expanduser())
         case bytes() | bytearray() | memoryview():
-            return ByteSource(bytes(cell))
+            data = bytes(cell)
+            return ByteSource(bytes_of_base64(data) or data)
         case (samples, rate) if isinstance(cell, tuple):
             if isinstance(samples, int | float | np.number) and not isinstance(rate, int | float | np.number | str):
                 samples, rate = rate, samples  # as scipy.io.wavfile and gradio give them
@@ -197,6 +201,8 @@ def _described(cell: object) -> str:
         case ArraySource(samples, rate):
             return _described((samples, rate))
     if isinstance(cell, str):
+        if cell[:5].lower() == "data:" or len(cell) > LONGEST_PATH:
+            return shortened(cell)
         shown = public_url(cell)
         return shown if len(shown) <= 300 else shown[:300] + "..."
     if isinstance(cell, os.PathLike):
@@ -216,11 +222,16 @@ def _described(cell: object) -> str:
 def _from_text(text: str, allow_private_urls: bool) -> Source:
     if not text.strip() or "\0" in text:
         raise _bad_cell(text, "an empty text" if not text.strip() else "a text with a NUL character")
-    if text.lower().startswith("file:"):
+    if text[:5].lower() == "data:" and not os.path.exists(text):  # noqa: PTH110 - Path's raises for long names
+        return ByteSource(bytes_of_data_uri(text))
+    if text[:5].lower() == "file:":
         return FileSource(path_of_file_url(text))
     if is_url(text):
         return UrlSource(text, allow_private_urls)
-    return FileSource(Path(text).expanduser())
+    if (recording := bytes_of_base64(text)) is not None and not os.path.exists(text):  # noqa: PTH110
+        return ByteSource(recording)
+    path = Path(text).expanduser()
+    return FileSource(path if text.isascii() else existing(path) or path)
 
 
 def _from_mapping(cell: Mapping[Any, Any], allow_private_urls: bool) -> Source:

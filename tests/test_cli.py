@@ -99,11 +99,17 @@ def test_json_lines_hold_segments_and_words(clips, capsys):
 
 
 def test_mistakes_are_told_in_a_line(tmp_path, capsys):
-    (tmp_path / "t.csv").write_text("audio\nx.wav\n")
+    (tmp_path / "t.csv").write_text("sound\nx.wav\n")
+    (tmp_path / "clip").mkdir()
+    clip = tmp_path / "clip" / "x.wav"
+    clip.write_bytes(b"RIFF")
+    (tmp_path / "none").mkdir()
     for arguments, message in [
-        (["transcribe", str(tmp_path)], "holds no audio files"),
-        (["transcribe", str(tmp_path / "t.csv")], "no column 'path'"),
-        (["transcribe", "x.wav", "--model", "openai/whisper-smal", "-q"], "whisper-smal"),
+        (["transcribe", str(tmp_path / "none")], "holds no audio files"),
+        (["transcribe", str(tmp_path / "t.csv")], "no column with the audio (path, "),
+        (["transcribe", str(tmp_path / "t.csv"), "--audio", "path"], "no column 'path'"),
+        (["transcribe", str(clip), "--model", "openai/whisper-smal", "-q"], "whisper-smal"),
+        (["transcribe", "x.wav", "-q"], "no such file: x.wav"),
         (["transcribe", "x.wav", "--format", "parquet"], "--output"),
         (["transcribe", "x.wav", "-o", "x.xyz"], "--format"),
         (["demo", "--manifest", str(tmp_path / "no.csv")], "checkout"),

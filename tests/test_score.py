@@ -262,7 +262,8 @@ class TestShell:
     @pytest.fixture
     def table(self, tmp_path):
         path = tmp_path / "texts.csv"
-        frame(a=["the bat sat", "so it is", "none"], b=["the cat sat", "so it is", None]).to_csv(path, index=False)
+        texts = frame(a=["the bat sat", "so it is", "none"], b=["the cat sat", "so it is", None])
+        texts.assign(b_error=[None, None, "not-audio: a text file"]).to_csv(path, index=False)
         return path
 
     def test_score_prints_the_rate_and_writes_json_and_a_page(self, table, tmp_path, capsys):
@@ -297,6 +298,12 @@ class TestShell:
         printed = capsys.readouterr().out
         assert "2 of 3 rows" in printed
         assert "1 of b" in printed
+
+    def test_an_empty_cell_without_an_error_heard_nothing(self, tmp_path, capsys):
+        (tmp_path / "t.csv").write_text("text,hypothesis\nyes please,\nso it is,so it is\n")
+
+        assert main(["score", str(tmp_path / "t.csv")]) == 0
+        assert "WER 40.0%" in capsys.readouterr().out
 
     def test_a_wrong_column_ends_with_a_hint(self, table, capsys):
         assert main(["score", str(table), "--hypothesis", "c"]) == 2

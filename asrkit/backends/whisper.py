@@ -23,6 +23,7 @@ from ..transcript import Segment, Transcript, Word, join, ordered_flags
 from ..weights import Weights, check_unchanged, find
 from .base import Preferences
 from .generation import checked_options, sampling_temperature
+from .whisper_languages import known_code
 
 if TYPE_CHECKING:
     import torch
@@ -153,6 +154,8 @@ class Whisper:
             raise OptionError(f"expected batch_size of at least 1, got {batch_size}")
         if window is not None and not 1 <= window <= WINDOW:
             raise OptionError(f"expected a window of 1 to 30 seconds, got {window}")
+        if language:
+            known_code(language)  # before the weights are looked for
         self.name = model
         self.task = task
         self.prompt = prompt
@@ -540,14 +543,10 @@ class Whisper:
         Raises:
             OptionError: Whisper has no such language, or the model knows English only.
         """
-        from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
-
-        code = TO_LANGUAGE_CODE.get(language.lower(), language.lower().split("-")[0].split("_")[0])
-        if code not in LANGUAGES:
-            raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or a name such as 'german'")
+        code = known_code(language)
         if not self._multilingual and code != "en":
             raise OptionError(f"{self.name} knows English only, not {language!r}; use a multilingual model")
-        return str(code)
+        return code
 
     def _loaded(self) -> _Loaded:
         return _load(self.weights, self.device, self.precision)

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..manifests import audio_column, read_frame, with_paths
+from ..printable import printable
+from ..writable import check_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
-    Table = Callable[[Path, str | None], pd.DataFrame]
-
-__all__ = ["add_commands"]
+__all__ = ["add_commands", "add_table_arguments"]
 
 
-def add_commands(commands: Any, table: Table) -> None:
-    """The three commands; ``table`` reads a CSV or Parquet, whose second argument is the column with audio."""
+def add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a table is read."""
+    parser.add_argument("--encoding", help="of a table of text (UTF-8, or what a mark at its beginning says)")
+    parser.add_argument(
+        "--columns",
+        type=lambda names: names.split(","),
+        metavar="NAME,NAME,...",
+        help="names of a table's columns, where its first line is a row already",
+    )
+
+
+def add_commands(commands: Any) -> None:
+    """The three commands."""
     score = commands.add_parser("score", help="the word error rate of a column of texts, with its interval")
     _common(score)
     score.add_argument("--hypothesis", default="hypothesis", help="column with the recognised texts (%(default)s)")
-    score.set_defaults(run=lambda options: _score(options, table))
+    score.set_defaults(run=_score)
 
     compare = commands.add_parser(
         "compare", help="which of several columns of texts is better, and whether it is chance"
@@ -32,18 +42,19 @@ def add_commands(commands: Any, table: Table) -> None:
     _common(compare)
     compare.add_argument("--hypotheses", nargs="+", required=True, metavar="COLUMN", help="two columns or more")
     compare.add_argument("--audio", help="column with the audio, for the report's worst clips")
-    compare.set_defaults(run=lambda options: _compare(options, table))
+    compare.set_defaults(run=_compare)
 
     benchmark = commands.add_parser("benchmark", help="transcribe with several models, then compare them")
     _common(benchmark)
     benchmark.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="names, also @cf/...")
-    benchmark.add_argument("--audio", default="path", help="column with the audio (%(default)s)")
+    benchmark.add_argument("--audio", help="column with the audio (path, else another usual name)")
     benchmark.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
-    benchmark.set_defaults(run=lambda options: _benchmark(options, table))
+    benchmark.set_defaults(run=_benchmark)
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, metavar="CSV|PARQUET")
+    parser.add_argument("table", type=Path, metavar="TABLE", help="CSV, TSV, JSON lines or Parquet")
+    add_table_arguments(parser)
     parser.add_argument("--reference", default="text", help="column with what was said (%(default)s)")
     parser.add_argument("--by", nargs="+", metavar="COLUMN", help="also the rate of each slice")
     parser.add_argument("--block", metavar="COLUMN", help="what is independent: the column with the speaker or call")
@@ -57,6 +68,27 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report that stands alone")
 
 
+def _table(options: argparse.Namespace, *, has_audio: bool = False) -> pd.DataFrame:
+    """The table, with paths that can be opened; what cannot be written later is said first."""
+    for path in (options.json, options.html):
+        if path is not None:
+            check_target(path)
+    missing = [options.language, options.block, *(options.by or ()), *([options.audio] if has_audio else ())]
+    frame = read_frame(options.table, encoding=options.encoding, columns=options.columns, missing=missing)
+    if has_audio:
+        options.audio = audio_column(frame, options.audio, options.table)
+        frame, _ = with_paths(frame, options.audio, options.table)
+    if options.reference in frame.columns and (count := int((frame[options.reference] == "").sum())):
+        print(
+            printable(
+                f"asrkit: {count:,} of {len(frame):,} rows have an empty {options.reference!r}: nobody spoke there. "
+                "Leave out rows of which nobody knows what was said"
+            ),
+            file=sys.stderr,
+        )
+    return frame
+
+
 def _choices(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "normalizer": options.normalizer,
@@ -65,10 +97,10 @@ def _choices(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _score(options: argparse.Namespace, table: Table) -> int:
+def _score(options: argparse.Namespace) -> int:
     from .frames import score
 
-    frame = table(options.table, None)
+    frame = _table(options)
     common = {"reference": options.reference, "hypothesis": options.hypothesis, "language": options.language}
     whole = score(frame, **common, block=options.block, **_choices(options))
     print(whole)
@@ -78,11 +110,11 @@ def _score(options: argparse.Namespace, table: Table) -> int:
     return 0
 
 
-def _compare(options: argparse.Namespace, table: Table) -> int:
+def _compare(options: argparse.Namespace) -> int:
     from .frames import compare
 
     comparison = compare(
-        table(options.table, options.audio),
+        _table(options, has_audio=options.audio is not None),
         reference=options.reference,
         hypotheses=options.hypotheses,
         by=options.by,
@@ -94,11 +126,12 @@ def _compare(options: argparse.Namespace, table: Table) -> int:
     return _told(comparison, options)
 
 
-def _benchmark(options: argparse.Namespace, table: Table) -> int:
+def _benchmark(options: argparse.Namespace) -> int:
     from .benchmark import benchmark
 
+    frame = _table(options, has_audio=True)
     comparison = benchmark(
-        table(options.table, options.audio),
+        frame,
         options.audio,
         reference=options.reference,
         models=options.models,
@@ -133,9 +166,6 @@ def _print_slices(frame: pd.DataFrame) -> None:
 
 
 def _write(result: Any, options: argparse.Namespace) -> None:
-    for path in (options.json, options.html):
-        if path is not None and not path.parent.is_dir():
-            raise OptionError(f"no such folder: {path.parent}")
     if options.json:
         result.to_json(options.json)
         print(f"written: {options.json}")

@@ -380,7 +380,7 @@ def _text(cell: Any, name: str, label: Hashable) -> str:
         return cell
     if is_missing(cell):
         return ""  # a failed row that counts as deletions
-    hint = "; read the table with pandas.read_csv(..., dtype=str), which keeps figures as they are written"
+    hint = "; read the table as text (pd.read_csv(..., dtype=str)), which keeps figures as they are written"
     raise OptionError(
         f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40})"
         + hint * isinstance(cell, int | float | np.number)

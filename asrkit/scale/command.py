@@ -29,10 +29,11 @@ def add_commands(commands: Any, further: Further) -> None:
         "goes on from there.",
     )
     add = files.add_argument
-    add("inputs", nargs="+", metavar="GLOB|FOLDER|FILE", help="Parquet, CSV or TSV; or audio; paths or URLs")
+    add("inputs", nargs="+", metavar="GLOB|FOLDER|FILE", help="Parquet, CSV, TSV, JSON lines; or audio; paths or URLs")
     add("--out", "-o", required=True, metavar="FOLDER", help="folder or URL for the results, one Parquet a shard")
     add("--on", choices=("ray",), help="a cluster: the one that ray finds or RAY_ADDRESS names, else this machine's")
     add("--workers", type=int, help="on a cluster; by itself one a GPU, or one for four CPUs")
+    add("--encoding", help="of tables of text (UTF-8, or what a mark at their beginning says)")
     add("--audio", default="path", help="column with the audio (%(default)s)")
     add("--into", default="hypothesis", help="name of the new column (%(default)s)")
     add("--model", default="openai/whisper-base", help="a name, a local folder, or @cf/... (%(default)s)")
@@ -120,6 +121,7 @@ def _files(options: argparse.Namespace, further: Further) -> int:
             overwrite=options.overwrite,
             keep_audio=options.keep_audio,
             journal=options.journal,
+            encoding=options.encoding,
             progress=not options.quiet,
             shard_hours=options.shard_hours,
             workers=options.workers,

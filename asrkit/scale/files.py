@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from ..backends.base import Backend, Remote
+from ..batch import checked_language
 from ..errors import AsrkitError, Interrupted, OptionError, ShardError
 from ..journal.place import OFF
 from .bar import ShardBar
 from .done import left_to_do
-from .inputs import shards_of
+from .inputs import check_there, shards_of
 from .job import Job, Shard, check_folder
 from .shard import check_table
 from .storage import absolute, sweep
@@ -45,6 +46,7 @@ def transcribe_files(
     errors: str = "column",
     journal: str | os.PathLike[str] | bool | None = None,
     retry_failed: bool = False,
+    encoding: str | None = None,
     progress: bool = True,
     shard_hours: float = 10.0,
     workers: int | None = None,
@@ -59,9 +61,9 @@ def transcribe_files(
     with the error ``crashed``.
 
     Args:
-        inputs: a glob, a folder, a file or several of them: Parquet, CSV or TSV; or audio files, which are grouped
-            into shards and listed in ``out/_inputs``. Paths, or URLs of fsspec. Files in folders and globs whose
-            names begin with ``.`` or ``_`` are left out with a warning; named themselves they are taken.
+        inputs: a glob, a folder, a file or several of them: Parquet, CSV, TSV or JSON lines; or audio files, which
+            are grouped into shards and listed in ``out/_inputs``. Paths, or URLs of fsspec. Files in folders and
+            globs whose names begin with ``.`` or ``_`` are left out with a warning; named themselves they are taken.
         audio: the column with paths, URLs, bytes or arrays with their rate; of audio files the column that will
             hold their paths. Relative paths count from here, else from the table.
         out: the folder for the results; ``pandas.read_parquet(out)`` reads all of them.
@@ -82,6 +84,7 @@ def transcribe_files(
         errors: ``column``, or ``raise`` at the first row that fails.
         journal: as for ``DataFrame.asr.transcribe``; on a cluster each machine has its own.
         retry_failed: try rows again that the journal knows to be broken.
+        encoding: of tables of text, whose cells all stay text; None is UTF-8, or what a mark at the beginning says.
         progress: show a bar.
         shard_hours: of audio in a shard, where audio files are grouped.
         workers: on a cluster, how many; None takes one a GPU, or one for four CPUs.
@@ -129,20 +132,22 @@ def transcribe_files(
             errors=errors,
             journal=journal,
             retry_failed=retry_failed,
+            encoding=encoding,
         )
     )
+    named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    check_there(named, job.out)
     backend = job.backend()
     if on == "ray":
         _refuse_services(backend)
     if not _is_of_this_process(job):
         job.check_travels()
-    named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     checked = check_folder(job, backend, [absolute(item) for item in named])
     job = replace(job, digest=checked.digest)
     sweep(job.out)
     shards = shards_of(named, job.out, audio, shard_hours=shard_hours)
     todo = left_to_do(shards, job)
-    _check_first(todo, job)
+    _check_first(todo, job, backend)
     checked.write()
     run = _Run(job, shards, todo, began)
     with ShardBar(len(todo), enabled=progress) as bar:
@@ -173,6 +178,7 @@ def transcribe_shard(
     errors: str = "column",
     journal: str | os.PathLike[str] | bool | None = None,
     retry_failed: bool = False,
+    encoding: str | None = None,
     **options: Any,
 ) -> ShardResult:
     """Transcribe one table in this very process: for Spark, Dask and other engines that launch shards themselves.
@@ -217,6 +223,7 @@ def transcribe_shard(
             errors=errors,
             journal=journal,
             retry_failed=retry_failed,
+            encoding=encoding,
         )
     )
     source = absolute(shard)
@@ -263,11 +270,17 @@ def _is_of_this_process(job: Job) -> bool:
     return job.out.startswith("memory:")
 
 
-def _check_first(todo: list[Shard], job: Job) -> None:
+def _check_first(todo: list[Shard], job: Job, backend: Backend) -> None:
     """Say of the first table, before anything is started, what would be said of all."""
-    if todo and not todo[0].source.startswith(job.out):
-        with open_table(todo[0].source, job.audio) as table:
+    if not todo:
+        return
+    names: list[str] = []
+    if not todo[0].source.startswith(job.out):
+        with open_table(todo[0].source, job.audio, job.encoding) as table:
             check_table(table, job, todo[0].source)
+            names = table.schema.names
+    if job.language not in names:
+        checked_language(backend, job.language)
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import unicodedata
 import warnings
@@ -11,12 +12,15 @@ from pathlib import Path, PurePosixPath
 
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
-from ..errors import AsrkitError, OptionError
+from ..errors import AsrkitError, OptionError, SourceError
+from ..recordings import sorted_out
+from ..tables import ENDINGS
+from ..writable import check_folder
 from .job import Shard
 from .storage import MAGIC, Found, Listing, absolute, find, is_url, join, listing, new_file
-from .tables import ENDINGS, open_table
+from .tables import open_table
 
-__all__ = ["lengths_of", "recordings_of", "shards_of"]
+__all__ = ["check_there", "lengths_of", "recordings_of", "shards_of"]
 
 LISTS = "_inputs"  # folder, below the output, with the lists of audio files: readers pass over the underscore
 PREFIX = "audio-"
@@ -49,7 +53,8 @@ def shards_of(
     listings = [listing(absolute(item)) for item in named]
     files = [file for one in listings for file in _without(one.shown, out)]
     _say_left_out([absolute(item) for item in named], listings, out)
-    tables, recordings = _with_ending(files, ENDINGS), _with_ending(files, AUDIO_ENDINGS)
+    tables = _with_ending(files, ENDINGS)
+    recordings, note = (_with_ending(files, AUDIO_ENDINGS), "") if tables else _sound(files)
     if tables and recordings:
         raise OptionError(
             f"both tables ({tables[0].path}) and audio files ({recordings[0].path}); name one kind with a "
@@ -58,10 +63,29 @@ def shards_of(
     if not tables and not recordings:
         raise OptionError(
             f"no tables ({', '.join(sorted(ENDINGS))}) and no audio files in {', '.join(map(str, named[:3])) or '[]'}"
+            + (f"; left out: {note}" if note else "")
         )
     if tables:
         return _tables(tables, out)
+    if note:
+        warnings.warn(f"left out: {note}", stacklevel=3)
     return _recordings(recordings, out, audio, shard_hours * 3600.0, looked_at)
+
+
+def check_there(inputs: Iterable[str | os.PathLike[str]], out: str) -> None:
+    """Say at once, of what lies on this machine, that there is nothing to read or that nothing can be written.
+
+    Raises:
+        SourceError: nothing is there.
+        OptionError: ``out`` cannot be a folder.
+    """
+    for item in map(absolute, inputs):
+        if is_url(item) or os.path.exists(item):  # noqa: PTH110 - a name with a bracket in it is a file first
+            continue
+        if not MAGIC.search(item) or next(glob.iglob(item, recursive=True, include_hidden=True), None) is None:  # noqa: PTH207
+            raise SourceError(f"nothing is there: {item}", code="not-found")
+    if not is_url(out):
+        check_folder(out)
 
 
 def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Found]:
@@ -71,13 +95,22 @@ def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[st
         SourceError: nothing is there.
     """
     named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    return _with_ending([file for item in named for file in find(absolute(item))], AUDIO_ENDINGS)
+    return _sound(file for item in named for file in find(absolute(item)))[0]
 
 
 def _with_ending(files: Iterable[Found], endings: Container[str]) -> list[Found]:
     """Each once."""
     wanted = (file for file in files if PurePosixPath(file.name.lower()).suffix in endings)
     return list({file.path: file for file in wanted}.values())
+
+
+def _sound(files: Iterable[Found]) -> tuple[list[Found], str]:
+    """The recordings, and what was left out: here by content, elsewhere by endings, since a look would fetch them."""
+    once = {file.path: file for file in files}
+    here = sorted_out(Path(path) for path in once if not is_url(path))
+    taken = {str(path) for path in here.paths}
+    taken |= {file.path for file in _with_ending(once.values(), AUDIO_ENDINGS) if is_url(file.path)}
+    return [file for path, file in once.items() if path in taken], here.note
 
 
 def _without(found: Sequence[Found], out: str) -> list[Found]:

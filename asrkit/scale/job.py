@@ -75,6 +75,7 @@ class Job:
     errors: str = "column"
     journal: Any = None
     retry_failed: bool = False
+    encoding: str | None = None
     folder: str = "."
     version: str = VERSION
     digest: str = ""
@@ -109,6 +110,8 @@ class Job:
         told.update({name: getattr(self, name) for name in mine})
         if self.track is not None:
             told["track"] = self.track
+        if self.encoding is not None:  # results of runs that named none stay those of the same options
+            told["encoding"] = self.encoding
         plain: dict[str, Any] = json.loads(json.dumps(told, default=_described, sort_keys=True))
         return plain
 

@@ -7,16 +7,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..backends.base import Backend, Remote
 from ..batch import Failure, Outcome, checked_language, transcribe_cells
 from ..errors import AsrkitError, ColumnError, ShardError, SourceError
+from ..local import existing
 from ..source import FileSource, is_missing, locate
 from ..transcript import Transcript, total
 from .done import FOOTER, MADE, footer
 from .job import Job, Shard
-from .storage import exists, is_url, join, new_file
+from .storage import is_url, join, new_file
 from .summary import ShardResult
 from .tables import Table, cells_of, open_table, without_sound
 
@@ -78,7 +80,7 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
 
     began = time.monotonic()
     counts = _Counts()
-    with open_table(shard.source, job.audio) as table:
+    with open_table(shard.source, job.audio, job.encoding) as table:
         check_table(table, job, shard.source)
         schema = _schema(table.schema, table.rows, shard, job, backend)
         with new_file(shard.target) as path:
@@ -88,8 +90,11 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
                     rows = piece.num_rows
                     sound = piece.column(job.audio)
                     kept = piece if job.keep_audio else without_sound(piece, job.audio)
-                    cells = [_located(cell, shard, job) for cell in cells_of(sound)]
-                    told = [_column(piece, name) for name in (_language_column(job, table), job.start, job.end)]
+                    empty = ("",) if table.is_text else ()
+                    cells = [
+                        None if table.is_text and not cell else _located(cell, shard, job) for cell in cells_of(sound)
+                    ]
+                    told = [_column(piece, name, empty) for name in (_language_column(job, table), job.start, job.end)]
                     del piece, sound  # and with them the recordings, unless they go out again
                     outcomes = _outcomes(cells, told, job, backend, journal, tell, first)
                     counts.add(outcomes)
@@ -165,8 +170,10 @@ def _language_column(job: Job, table: Table) -> str | None:
     return job.language if job.language is not None and job.language in table.schema.names else None
 
 
-def _column(piece: pa.Table, name: str | None) -> list[Any] | None:
-    return None if name is None else list(piece.column(name).to_pylist())
+def _column(piece: pa.Table, name: str | None, empty: Sequence[str]) -> list[Any] | None:
+    if name is None:
+        return None
+    return [None if cell in empty else cell for cell in piece.column(name).to_pylist()]
 
 
 def _located(cell: object, shard: Shard, job: Job) -> object:
@@ -180,10 +187,12 @@ def _located(cell: object, shard: Shard, job: Job) -> object:
     if not isinstance(source, FileSource) or source.path.is_absolute():
         return cell
     here = join(job.folder, cell)
-    if exists(here):
-        return here
+    if found := existing(Path(here)):
+        return str(found)
     beside = join(shard.source.replace("\\", "/").rpartition("/")[0], cell)
-    return beside if is_url(beside) or exists(beside) else here
+    if is_url(beside):
+        return beside
+    return str(existing(Path(beside)) or here)
 
 
 # -- columns -----------------------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ColumnError, SourceError
+from ..tables import ENDINGS, read_table
 from .storage import open_file
 
 if TYPE_CHECKING:
@@ -14,12 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ENDINGS", "Table", "cells_of", "holds_sound", "open_table", "without_sound"]
 
-ENDINGS = frozenset({".csv", ".parquet", ".tsv"})
 PIECE_ROWS = 4_096  # a piece is worked on from the longest clip to the shortest
 PIECE_BYTES = 128 * 2**20  # of one piece, where the table holds the sound itself
 READ_ROWS = 64  # read at once where the table holds the sound itself
 BUFFER = 2**20  # bytes read ahead of a column, in place of all of a row group
-CSV_ROWS = 20_000
 
 
 class Table:
@@ -29,10 +29,11 @@ class Table:
         schema: Arrow's, of all columns.
         rows: how many there are.
         pieces: in order, each of at most ``PIECE_ROWS`` rows and about ``PIECE_BYTES``.
+        is_text: its cells are text: one that is missing is written as an empty one.
     """
 
-    def __init__(self, schema: pa.Schema, rows: int, pieces: Iterator[pa.Table]) -> None:
-        self.schema, self.rows, self.pieces = schema, rows, pieces
+    def __init__(self, schema: pa.Schema, rows: int, pieces: Iterator[pa.Table], *, is_text: bool = False) -> None:
+        self.schema, self.rows, self.pieces, self.is_text = schema, rows, pieces, is_text
 
     def check(self, name: str, path: str) -> None:
         """There is exactly one column of this name.
@@ -48,15 +49,19 @@ class Table:
 
 
 @contextmanager
-def open_table(path: str, sound: str | None = None) -> Iterator[Table]:
-    """A Parquet, CSV or TSV; ``sound`` is the column that may hold whole recordings.
+def open_table(path: str, sound: str | None = None, encoding: str | None = None) -> Iterator[Table]:
+    """A Parquet, or a table of text; ``sound`` is the column that may hold whole recordings.
+
+    ``encoding`` is that of a table of text.
 
     Raises:
         SourceError: it cannot be opened, or is no such table. Also while its pieces are read.
     """
     with open_file(path) as file:
         with _naming(path):
-            table = _parquet(file, path, sound) if path.lower().endswith(".parquet") else _separated(file, path)
+            table = (
+                _parquet(file, path, sound) if path.lower().endswith(".parquet") else _text_table(file, path, encoding)
+            )
         yield table
 
 
@@ -109,53 +114,28 @@ def _parquet(file: IO[bytes], path: str, sound: str | None) -> Table:
     return Table(schema, parquet.metadata.num_rows, pieces())
 
 
-def _separated(file: IO[bytes], path: str) -> Table:
-    """Read twice: what a column holds is known only after its last row."""
+def _text_table(file: IO[bytes], path: str, encoding: str | None) -> Table:
+    """Cells are text, as they were written; see ``asrkit.tables``."""
     import pyarrow as pa
 
-    fields: dict[str, str] = {}
-    rows = 0
-    for chunk in _chunks(file, path, None):
-        rows += len(chunk)
-        for name in chunk.columns:
-            fields[str(name)] = _wider(fields.get(str(name)), chunk[name])
-    types = {name: kind or "str" for name, kind in fields.items()}
-    arrow = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
-    schema = pa.schema([(name, arrow[kind]) for name, kind in types.items()])
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        file.seek(0)
+        yield file
+
+    table = read_table(opened, path, encoding=encoding)
+    if len(set(table.names)) < len(table.names):
+        twice = next(name for name in table.names if table.names.count(name) > 1)
+        raise ColumnError(f"{path} has {table.names.count(twice)} columns {twice!r}; names must tell them apart")
+    schema = pa.schema([(name, pa.string()) for name in table.names])
 
     def pieces() -> Iterator[pa.Table]:
-        file.seek(0)
-        for chunk in _chunks(file, path, {name: object if kind == "str" else kind for name, kind in types.items()}):
-            for at in range(0, len(chunk), PIECE_ROWS):
-                yield pa.Table.from_pandas(chunk.iloc[at : at + PIECE_ROWS], schema, preserve_index=False)
+        rows = iter(table)
+        while piece := list(islice(rows, PIECE_ROWS)):
+            columns = [pa.array(column, pa.string()) for column in zip(*piece, strict=True)]
+            yield pa.Table.from_arrays(columns, schema=schema)
 
-    return Table(schema, rows, pieces())
-
-
-def _chunks(file: IO[bytes], path: str, types: Any) -> Iterator[Any]:
-    import pandas as pd
-
-    separator = "\t" if path.lower().endswith(".tsv") else ","
-    try:
-        with pd.read_csv(  # an empty cell is missing; "None", "NA" and "null" are words
-            file, sep=separator, keep_default_na=False, na_values=[""], dtype=types, chunksize=CSV_ROWS
-        ) as reader:
-            yield from reader
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' own are ValueErrors
-        raise SourceError(f"{path} cannot be read as a table: {_first_line(error)}", code="unreadable") from error
-
-
-def _wider(before: str | None, column: Any) -> str:
-    """What holds both: the kind so far (None at the beginning, "" for missing cells alone) and these rows."""
-    if not column.notna().any():
-        return {"int64": "float64", "bool": "str"}.get(before or "", before or "")
-    kind = str(column.dtype)
-    kind = kind if kind in ("int64", "float64", "bool") else "str"
-    if before is None or before == kind:
-        return kind
-    if before == "":  # nothing but missing cells so far, which whole numbers cannot be
-        return {"int64": "float64", "bool": "str"}.get(kind, kind)
-    return "float64" if {before, kind} == {"int64", "float64"} else "str"
+    return Table(schema, table.rows, pieces(), is_text=True)
 
 
 def holds_sound(kind: pa.DataType) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -207,15 +208,25 @@ def place_of(frame: pd.DataFrame, row: Hashable) -> int:
 
 
 def segments_of(cell: Any) -> tuple[Segment, ...]:
-    """Segments as they come: from a transcript, a column ``<into>_segments``, Parquet, or JSON."""
+    """Segments as they come: from a transcript, a column ``<into>_segments``, Parquet, CSV, or JSON."""
     if isinstance(cell, str):
-        try:
-            cell = json.loads(cell)
-        except ValueError as error:
-            raise OptionError(f"segments that are text have to be JSON: {error}") from error
+        cell = _read_segments(cell)
     if cell is None or isinstance(cell, float):
         return ()
     return tuple(segment if isinstance(segment, Segment) else _segment(segment) for segment in cell)
+
+
+def _read_segments(text: str) -> Any:
+    """JSON, or what pandas writes into a CSV: lists and dicts as Python shows them."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise OptionError(f"segments that are text have to be JSON: {error}") from error
 
 
 def _segment(values: Any) -> Segment:
