@@ -19,11 +19,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
-from .containers import ogg_faults, read_wav_header, sniff
+from .containers import ogg_faults, read_wav_header
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
 from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
+from .resync import find_start
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
 
@@ -333,7 +334,9 @@ def _translated(file: SteadyFile) -> Iterator[None]:
 
 
 def _read_info(file: SteadyFile) -> AudioInfo:
-    name = sniff(file)
+    begin = find_start(file)
+    file.begin_at(begin.offset)
+    name = begin.format
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
@@ -506,7 +509,9 @@ class _Decoder:
         self.file, self.start, self.end = file, start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = _Mixer(channel)
-        self.format = sniff(file)
+        self.begin = find_start(file)
+        file.begin_at(self.begin.offset)
+        self.format = self.begin.format
         self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
         self.raw = 0  # values decoded, over all channels
@@ -729,6 +734,8 @@ class _Decoder:
             self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
 
     def _find_what_is_lost(self) -> None:
+        if self.begin.is_damaged:
+            self.warn(f"damaged: the sound begins after {self.begin.offset:,} bytes that hold none")
         if self.end is not None and self.heard >= self.end:
             return
         if "chained" in self.ogg_faults:
