@@ -641,6 +641,8 @@ class _Decoder:
         if self.format in ("aac", "loas", "mpeg", "mpegts"):  # no index: times after a seek are guesses
             return None
         try:
+            if self.format == "avi" and _begins_late(container, audio):  # FFmpeg forgets it when it seeks
+                return None
             container.seek(int((self.start - PREROLL + zero_of(container)) * av.time_base))
             frames = self._decoded(container, audio, sought=True)
             first = next(frames, None)
@@ -806,6 +808,12 @@ def _open_container(file: SteadyFile, name: str) -> InputContainer:
         raise DecodeError(
             f"the headers cannot be read (container: {name}; FFmpeg: {error.strerror})", code="corrupt"
         ) from error
+
+
+def _begins_late(container: InputContainer, audio: AudioStream) -> bool:
+    """Whether the first packet of the sound is not at the beginning."""
+    first = next(container.demux(audio), None)
+    return bool(first and first.pts and first.time_base and first.pts * first.time_base > TOLERANCE)
 
 
 def _refuse(url: str, flags: int, options: object) -> Any:
