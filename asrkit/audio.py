@@ -19,12 +19,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
+from .codings import Coding, coding_of, find_coded
 from .containers import ogg_faults, read_wav_header
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
 from .frames import frame_samples, set_plain_layout, settle
 from .isolation import Workers, workers
-from .resync import find_start
 from .source import ArraySource, Source, describe, locate
 from .steady import SteadyFile
 
@@ -142,6 +142,7 @@ def load(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     isolate: bool | Workers = False,
 ) -> Audio:
     """The sound of one cell, whole.
@@ -151,6 +152,8 @@ def load(
         start: first second wanted, on the clock of the file as a player shows it.
         end: second to stop before.
         channel: take this one (from 0) instead of the average of all.
+        format: what files without any header are: ``ulaw``, ``alaw``, ``g722``, ``gsm``, ``sln`` or, with a rate,
+            ``s16le:16000`` and the like; see ``asrkit.codings``. Files with a header are read as that says.
         isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
 
     Returns:
@@ -163,7 +166,7 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
-    blocks = stream(cell, start=start, end=end, channel=channel, max_seconds=MAX_LOAD, isolate=isolate)
+    blocks = stream(cell, start=start, end=end, channel=channel, format=format, max_seconds=MAX_LOAD, isolate=isolate)
     try:
         return _joined(blocks)
     except MemoryError as error:
@@ -198,6 +201,7 @@ def stream(
     start: float | None = None,
     end: float | None = None,
     channel: int | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
     max_values: int | None = None,
@@ -210,10 +214,11 @@ def stream(
     ``load``; errors may come after good blocks.
 
     Args:
-        cell: as ``load``; so are ``start``, ``end``, ``channel`` and ``isolate``.
+        cell: as ``load``; so are ``start``, ``end``, ``channel``, ``format`` and ``isolate``.
         start: see there.
         end: see there.
         channel: see there.
+        format: see there.
         block_seconds: of every block but the last.
         max_seconds: more is an error, ``too-long``.
         max_values: samples over all channels, before they are mixed and resampled; more is an error, ``too-large``.
@@ -221,6 +226,7 @@ def stream(
         is_wanted: asked again and again by an isolated decoder's caller; once it says no, the decoder is ended.
     """
     start, end = _stretch(start, end)
+    coding = coding_of(format)
     source = locate(cell)
     with _naming(source):
         if isinstance(source, ArraySource):
@@ -230,17 +236,25 @@ def stream(
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _decoded_blocks(file, start, end, channel, max_seconds, size, max_values=max_values)
+                yield from _decoded_blocks(
+                    file, start, end, channel, max_seconds, size, max_values=max_values, coding=coding
+                )
                 return
-            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size, "format": format}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
 
 
-def probe(cell: object, *, isolate: bool | Workers = False, patience: float | None = None) -> AudioInfo:
+def probe(
+    cell: object,
+    *,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
+    isolate: bool | Workers = False,
+    patience: float | None = None,
+) -> AudioInfo:
     """Duration, rate, channels and container, from headers alone.
 
-    ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
+    ``format`` and ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
 
     Raises:
         SourceError: the cell names no audio we can find.
@@ -249,13 +263,14 @@ def probe(cell: object, *, isolate: bool | Workers = False, patience: float | No
     >>> probe((np.zeros((2, 8_000)), 8_000))
     AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False)
     """
+    coding = coding_of(format)
     source = locate(cell)
     if isinstance(source, ArraySource):
         channels = _channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
-        return _info(file) if apart is None else _told_info(apart.probe(file, patience))
+        return _info(file, coding) if apart is None else _told_info(apart.probe(file, patience, format))
 
 
 def decode(
@@ -268,11 +283,13 @@ def decode(
         job: ``what`` is wanted, and how, as those two are told.
         tell: called with the seconds decoded, again and again.
     """
+    coding = coding_of(job.get("format"))
     if job["what"] == "probe":
-        yield asdict(_info(file)), None
+        yield asdict(_info(file, coding)), None
         return
+    stretch, values = (job["start"], job["end"]), job.get("values")
     blocks = _decoded_blocks(
-        file, job["start"], job["end"], job["channel"], job["most"], job["block"], tell, max_values=job.get("values")
+        file, *stretch, job["channel"], job["most"], job["block"], tell, max_values=values, coding=coding
     )
     for block in blocks:
         yield {"warnings": block.warnings}, block.samples
@@ -288,18 +305,19 @@ def _decoded_blocks(
     tell: Callable[[float], None] = lambda heard: None,
     *,
     max_values: int | None = None,
+    coding: Coding | None = None,
 ) -> Iterator[Audio]:
     """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
     steady = SteadyFile(file)
     with _translated(steady):
-        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values), size)
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values, coding), size)
         steady.check()
 
 
-def _info(file: IO[bytes]) -> AudioInfo:
+def _info(file: IO[bytes], coding: Coding | None) -> AudioInfo:
     steady = SteadyFile(file)
     with _translated(steady):
-        return _read_info(steady)
+        return _read_info(steady, coding)
 
 
 def _told_info(told: dict[str, Any]) -> AudioInfo:
@@ -333,15 +351,15 @@ def _translated(file: SteadyFile) -> Iterator[None]:
         ) from error
 
 
-def _read_info(file: SteadyFile) -> AudioInfo:
-    begin = find_start(file)
+def _read_info(file: SteadyFile, coding: Coding | None) -> AudioInfo:
+    begin = find_coded(file, coding)
     file.begin_at(begin.offset)
     name = begin.format
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
-    with _open_container(file, name) as container:
+    with _open_container(file, name, coding) as container:
         audio = _audio_stream(container)
         return AudioInfo(
             sound_end(container, audio),
@@ -505,11 +523,13 @@ class _Decoder:
         max_seconds: float | None,
         tell: Callable[[float], None],
         max_values: int | None = None,
+        coding: Coding | None = None,
     ) -> None:
+        self.coding = coding
         self.file, self.start, self.end = file, start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = _Mixer(channel)
-        self.begin = find_start(file)
+        self.begin = find_coded(file, coding)
         file.begin_at(self.begin.offset)
         self.format = self.begin.format
         self.header = read_wav_header(file) if self.format in ("wav", "rifx") else None
@@ -621,7 +641,7 @@ class _Decoder:
 
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             audio = _audio_stream(container)
             self.declared = sound_end(container, audio)
             if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
@@ -631,7 +651,7 @@ class _Decoder:
             if self.start > SEEK_FROM and (frames := self._sought(container, audio)) is not None:
                 yield from frames
                 return
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             yield from self._decoded(container, _audio_stream(container))
 
     def _sought(self, container: InputContainer, audio: AudioStream) -> Iterator[tuple[Samples, int, float]] | None:
@@ -790,7 +810,7 @@ def _gather(pieces: Iterator[tuple[Samples, int]]) -> Iterator[tuple[Samples, in
         yield np.concatenate(waiting, axis=1), kind[1]
 
 
-def _open_container(file: SteadyFile, name: str) -> InputContainer:
+def _open_container(file: SteadyFile, name: str, coding: Coding | None = None) -> InputContainer:
     """FFmpeg on this very file, with this very format; it may open nothing else."""
     import av
 
@@ -802,6 +822,7 @@ def _open_container(file: SteadyFile, name: str) -> InputContainer:
             format=name,
             metadata_errors="replace",
             io_open=_refuse,
+            options=coding.options if coding is not None and coding.demuxer == name else {},
             container_options={"protocol_whitelist": "none", "enable_drefs": "0"},
         )
     except av.error.FFmpegError as error:

@@ -22,6 +22,7 @@ from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
 from .backends.base import Backend, Remote
 from .cloudflare.prices import money
+from .codings import coding_of
 from .errors import AsrkitError, BackendError, CostCapError, JournalError, OptionError, OutOfMemoryError
 from .interrupts import Interrupts
 from .isolation import Workers, workers
@@ -97,6 +98,7 @@ def transcribe(
     start: Sequence[float | None] | None = None,
     end: Sequence[float | None] | None = None,
     channel: int | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -115,6 +117,8 @@ def transcribe(
         start: first second of each cell that is wanted.
         end: second of each cell to stop before.
         channel: take this one (from 0) instead of the average of all.
+        format: what files without any header are, such as ``ulaw``, ``alaw``, ``g722``, ``gsm``, ``sln`` or
+            ``s16le:16000``; see ``asrkit.codings``. Files with a header are read as that says.
         errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
         progress: show a bar.
         journal: the file in which finished rows are kept at once and looked up; None is one in the user's cache
@@ -153,6 +157,7 @@ def transcribe(
         starts=start,
         ends=end,
         channel=channel,
+        format=format,
         errors=errors,
         progress=progress,
         journal=journal,
@@ -171,6 +176,7 @@ def transcribe_cells(
     starts: Sequence[float | None] | None = None,
     ends: Sequence[float | None] | None = None,
     channel: int | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -190,6 +196,7 @@ def transcribe_cells(
     """
     if errors not in ("column", "raise"):
         raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
+    coding_of(format)  # a wrong one is said before any work
     count = len(cells)
     for name, values in (("language", languages), ("start", starts), ("end", ends)):
         if values is not None and len(values) != count:
@@ -205,7 +212,12 @@ def transcribe_cells(
             return None
         try:
             return Journal.open(
-                place, backend, channel=channel, retry_failed=retry_failed, resend_unsettled=resend_unsettled
+                place,
+                backend,
+                channel=channel,
+                format=format,
+                retry_failed=retry_failed,
+                resend_unsettled=resend_unsettled,
             )
         except JournalError as error:
             _, is_named = place
@@ -219,6 +231,7 @@ def transcribe_cells(
         cells,
         backend,
         channel,
+        format,
         errors,
         progress,
         workers(isolate),
@@ -416,6 +429,7 @@ class _Run:
         cells: Sequence[object],
         backend: Backend,
         channel: int | None,
+        format: str | None,  # noqa: A002 - what it is called everywhere
         errors: str,
         progress: bool,
         isolated: Workers | None,
@@ -428,6 +442,7 @@ class _Run:
         ends: Sequence[Any] | None,
     ) -> None:
         self.rows, self.cells, self.backend, self.channel = rows, cells, backend, channel
+        self.format = format
         self.count = count = len(cells)
         self.errors, self.label, self.done = errors, label, done
         self.isolate: bool | Workers = isolated or False
@@ -681,7 +696,7 @@ class _Run:
         try:
             row.source = row.source or self._located(row)
             if isinstance(row.source, FileSource | ByteSource | ArraySource):
-                duration = probe(row.source, isolate=self.isolate, patience=LOOK_SECONDS).duration
+                duration = probe(row.source, format=self.format, isolate=self.isolate, patience=LOOK_SECONDS).duration
                 if duration is not None:
                     row.seconds = max(0.0, min(duration, row.end or duration) - row.start)
         except Exception:
@@ -747,6 +762,7 @@ class _Run:
                 start=row.start,
                 end=row.end,
                 channel=self.channel,
+                format=self.format,
                 gate=gate,
                 heard=row.count,
                 isolate=self.isolate,
@@ -754,7 +770,15 @@ class _Run:
         else:
             cut = windows(
                 self._counted(
-                    row, stream(source, start=row.start, end=row.end, channel=self.channel, isolate=self.isolate)
+                    row,
+                    stream(
+                        source,
+                        start=row.start,
+                        end=row.end,
+                        channel=self.channel,
+                        format=self.format,
+                        isolate=self.isolate,
+                    ),
                 ),
                 longest,
                 gate=gate,

@@ -121,6 +121,11 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=("txt", "csv", "parquet", "jsonl", *CAPTIONS), help="by --output's ending, else txt"
     )
     transcribe.add_argument(
+        "--audio-format",
+        metavar="NAME[:RATE]",
+        help="what files without any header are: ulaw, alaw, g722, gsm, sln, s16le:16000, ...",
+    )
+    transcribe.add_argument(
         "--output", "-o", type=Path, help="file to write, for srt and vtt a folder; else the terminal"
     )
     transcribe.add_argument("--overwrite", action="store_true", help="replace files that are there already")
@@ -156,7 +161,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
+    from .codings import coding_of
 
+    coding_of(options.audio_format)  # a wrong one is said before the weights are loaded
     table = _table(options)
     wanted = options.format or (options.output.suffix.lstrip(".") if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
@@ -211,6 +218,7 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             table[options.audio].tolist(),
             backend,
             languages=table[options.language].tolist() if by_row else None,
+            format=options.audio_format,
             progress=not options.quiet,
             journal=journal,
             retry_failed=options.retry_failed,

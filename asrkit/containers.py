@@ -155,7 +155,10 @@ def _what_instead(head: bytes) -> str:
             return f"not audio but {what}"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
         return "not audio but a web page or an error message of a server"
-    return f"not audio, or a container not known here (starts with {head[:8]!r}); raw samples need (samples, rate)"
+    return (
+        f"not audio, or a container not known here (starts with {head[:8]!r}); raw samples need (samples, rate), "
+        "files of telephone systems and others without a header format=, such as format='ulaw'"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class FrameAsr:
         start: Hashable | None = None,
         end: Hashable | None = None,
         channel: int | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
         details: bool = False,
         overwrite: bool = False,
         errors: str = "column",
@@ -105,6 +106,7 @@ class FrameAsr:
             start: a column with the first second that is wanted.
             end: a column with the second to stop before.
             channel: take this one (from 0) instead of the average of all.
+            format: what files without any header are, see ``asrkit.transcribe``.
             details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (mean
                 log-probability), ``_flags`` and ``_segments``; with a paid model ``_cost`` (dollars).
             overwrite: replace columns that are there already.
@@ -164,6 +166,7 @@ class FrameAsr:
             starts=None if start is None else column_of(frame, start),
             ends=None if end is None else column_of(frame, end),
             channel=channel,
+            format=format,
             errors=errors,
             progress=progress,
             journal=journal,

@@ -141,13 +141,18 @@ class Workers:
                     raise _nonsense()
                 yield samples, _texts(said.get("warnings"))
 
-    def probe(self, file: IO[bytes], patience: float | None = None) -> dict[str, Any]:
+    def probe(
+        self,
+        file: IO[bytes],
+        patience: float | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
+    ) -> dict[str, Any]:
         """What the headers say, as the fields of ``asrkit.audio.AudioInfo``; within ``patience`` seconds if given.
 
         Raises:
             DecodeError: as ``stream``.
         """
-        with contextlib.closing(self._answers(file, {"what": "probe"}, 0, patience)) as answers:
+        with contextlib.closing(self._answers(file, {"what": "probe", "format": format}, 0, patience)) as answers:
             found = [said for said, _ in islice(answers, 2)]
         if len(found) != 1:
             raise _nonsense()

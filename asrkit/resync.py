@@ -15,7 +15,7 @@ from .containers import Readable, after_tags, sniff
 from .elementary import find_frames
 from .errors import DecodeError
 
-__all__ = ["Start", "find_start"]
+__all__ = ["Start", "find_start", "has_header"]
 
 SEARCHED = 1 << 16  # bytes in which the sound must begin
 PROOF = 3 << 16  # bytes behind them in which the following frames may lie
@@ -73,6 +73,12 @@ def find_start(file: Readable) -> Start:
             if start is not None:
                 return start
         raise
+
+
+def has_header(file: Readable) -> bool:
+    """Whether the file begins with the header of a container, which no raw samples would have."""
+    file.seek(0)
+    return HEADER.match(file.read(64)) is not None
 
 
 def _behind(file: Readable, at: int) -> Start | None:

@@ -42,6 +42,7 @@ def uploads(
     start: float = 0.0,
     end: float | None = None,
     channel: int | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     gate: bool = False,
     heard: Callable[[Audio], None] = lambda block: None,
     isolate: bool | Workers = False,
@@ -58,6 +59,7 @@ def uploads(
         start: first second wanted.
         end: second to stop before.
         channel: take this one instead of leaving the mixing to the service.
+        format: what files without any header are, see ``asrkit.audio.load``; they are sent as FLAC.
         gate: send nothing where nobody speaks.
         heard: called with each decoded block.
         isolate: as ``asrkit.audio.load``.
@@ -65,10 +67,10 @@ def uploads(
     Raises:
         SourceError, DecodeError: as ``asrkit.audio.stream``.
     """
-    is_whole = start == 0 and end is None and channel is None
+    is_whole = start == 0 and end is None and channel is None and format is None
     data = _bytes_of(source, upload.max_bytes) if is_whole else None
     given = source if data is None else ByteSource(data)
-    blocks = _told(stream(given, start=start, end=end, channel=channel, isolate=isolate), heard)
+    blocks = _told(stream(given, start=start, end=end, channel=channel, format=format, isolate=isolate), heard)
     first: list[Audio] = []
     seconds = 0.0
     for block in blocks:

@@ -16,7 +16,7 @@ from ..speech import FIRST_WEIGHTS, weights_digest
 
 __all__ = ["RESULT_VERSION", "address_digest", "canonical", "digest_of", "part_key", "question", "row_key"]
 
-RESULT_VERSION = 1  # raised when asrkit itself decodes, cuts or joins so that the same model may give another text
+RESULT_VERSION = 2  # raised when asrkit itself decodes, cuts or joins so that the same model may give another text
 
 
 def canonical(value: Any) -> str:
@@ -71,7 +71,13 @@ def address_digest(source: UrlSource) -> bytes:
 
 
 def row_key(
-    audio: bytes, asked: bytes, start: float, end: float | None, channel: int | None, language: str | None
+    audio: bytes,
+    asked: bytes,
+    start: float,
+    end: float | None,
+    channel: int | None,
+    language: str | None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
 ) -> bytes:
     """Of a row.
 
@@ -82,8 +88,11 @@ def row_key(
         end: second to stop before.
         channel: the one to take.
         language: asked for this row.
+        format: what files without any header are.
     """
-    told = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
+    told: list[Any] = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
+    if format is not None:
+        told.append({"format": format})
     return hashlib.sha256(canonical(told).encode()).digest()
 
 

@@ -81,6 +81,7 @@ class Run:
         journal: opened; closed by ``end``.
         backend: that answers.
         channel: the one that is heard, None for all.
+        format: what files without any header are.
         retry_failed: hear rows again that failed for good.
         resend_unsettled: send requests again that were never answered and may have been billed.
         clock: seconds, never going back.
@@ -92,11 +93,12 @@ class Run:
         backend: Backend,
         *,
         channel: int | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
         retry_failed: bool = False,
         resend_unsettled: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.journal, self.channel, self.retry_failed = journal, channel, retry_failed
+        self.journal, self.channel, self.format, self.retry_failed = journal, channel, format, retry_failed
         self.limit: int | None = None  # bytes; kept when the run is over, so that it finds what it comes for
         self._clock = clock
         asked = question(backend)
@@ -159,7 +161,7 @@ class Run:
 
     def key(self, digest: bytes, start: float, end: float | None, language: str | None) -> bytes:
         """Of a row with this content."""
-        return row_key(digest, self._asked, start, end, self.channel, language)
+        return row_key(digest, self._asked, start, end, self.channel, language, self.format)
 
     def recall(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """What is known of rows; those that it says nothing of are not in it."""
