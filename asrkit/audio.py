@@ -20,7 +20,8 @@ import numpy as np
 
 from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
 from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
-from .containers import ogg_faults, read_wav_header, sniff
+from .codings import Coding, coding_of, find_coded
+from .containers import ogg_faults, read_wav_header
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
 from .frames import frame_samples, settle
@@ -149,6 +150,7 @@ def load(
     end: float | None = None,
     channel: int | None = None,
     track: Track | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     isolate: bool | Workers = False,
 ) -> Audio:
     """The sound of one cell, whole.
@@ -160,6 +162,8 @@ def load(
         channel: take this one (from 0) instead of the average of all.
         track: take this audio track, by its number (from 0) or its language (``"eng"``); None takes the default one,
             or one with sound where that is silent.
+        format: what files without any header are: ``ulaw``, ``alaw``, ``g722``, ``gsm``, ``sln`` or, with a rate,
+            ``s16le:16000`` and the like; see ``asrkit.codings``. Files with a header are read as that says.
         isolate: decode in a process of its own, see ``asrkit.isolation``; for files that nobody can vouch for.
 
     Returns:
@@ -172,7 +176,8 @@ def load(
     >>> load((np.zeros((2, 8_000)), 8_000)).duration
     1.0
     """
-    blocks = stream(cell, start=start, end=end, channel=channel, track=track, max_seconds=MAX_LOAD, isolate=isolate)
+    options: dict[str, Any] = {"channel": channel, "track": track, "format": format, "isolate": isolate}
+    blocks = stream(cell, start=start, end=end, max_seconds=MAX_LOAD, **options)
     try:
         return _joined(blocks)
     except MemoryError as error:
@@ -208,6 +213,7 @@ def stream(
     end: float | None = None,
     channel: int | None = None,
     track: Track | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     block_seconds: float = 60.0,
     max_seconds: float | None = None,
     max_values: int | None = None,
@@ -220,11 +226,12 @@ def stream(
     ``load``; errors may come after good blocks.
 
     Args:
-        cell: as ``load``; so are ``start``, ``end``, ``channel``, ``track`` and ``isolate``.
+        cell: as ``load``; so are ``start``, ``end``, ``channel``, ``track``, ``format`` and ``isolate``.
         start: see there.
         end: see there.
         channel: see there.
         track: see there.
+        format: see there.
         block_seconds: of every block but the last.
         max_seconds: more is an error, ``too-long``.
         max_values: samples over all channels, before they are mixed and resampled; more is an error, ``too-large``.
@@ -233,8 +240,9 @@ def stream(
     """
     start, end = _stretch(start, end)
     track = checked_track(track)
+    coding = coding_of(format)
     source = locate(cell)
-    with _naming(source), _told_beyond_end(source, start, track, isolate):
+    with _naming(source), _told_beyond_end(source, start, track, format, isolate):
         if isinstance(source, ArraySource):
             if track is not None:
                 position(track, [None])
@@ -245,16 +253,23 @@ def stream(
         with source.open() as file:
             if apart is None:
                 yield from _decoded_blocks(
-                    file, start, end, channel, max_seconds, size, max_values=max_values, track=track
+                    file, start, end, channel, max_seconds, size, max_values=max_values, track=track, coding=coding
                 )
                 return
-            job = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size, "track": track}
+            job: dict[str, Any] = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
+            job |= {"track": track, "format": format}
             for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
                 yield Audio(samples, warnings=warnings)
 
 
 @contextlib.contextmanager
-def _told_beyond_end(source: Source, start: float, track: Track | None, isolate: bool | Workers) -> Iterator[None]:
+def _told_beyond_end(
+    source: Source,
+    start: float,
+    track: Track | None,
+    format: str | None,  # noqa: A002 - what it is called everywhere
+    isolate: bool | Workers,
+) -> Iterator[None]:
     """Where nothing was found because the stretch begins too late, say that."""
     try:
         yield
@@ -262,7 +277,7 @@ def _told_beyond_end(source: Source, start: float, track: Track | None, isolate:
         if error.code != "empty" or not start:
             raise
         with contextlib.suppress(AsrkitError):
-            duration = probe(source, track=track, isolate=isolate).duration
+            duration = probe(source, track=track, format=format, isolate=isolate).duration
             if duration is not None and start >= duration:
                 error = DecodeError(
                     f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
@@ -273,11 +288,17 @@ def _told_beyond_end(source: Source, start: float, track: Track | None, isolate:
 
 
 def probe(
-    cell: object, *, track: Track | None = None, isolate: bool | Workers = False, patience: float | None = None
+    cell: object,
+    *,
+    track: Track | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
+    isolate: bool | Workers = False,
+    patience: float | None = None,
 ) -> AudioInfo:
     """Duration, rate, channels and container, from headers alone: of the default track, where there are several.
 
-    ``track`` and ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may take.
+    ``track``, ``format`` and ``isolate`` as for ``load``; ``patience`` is how many seconds an isolated decoder may
+    take.
 
     Raises:
         SourceError: the cell names no audio we can find.
@@ -287,13 +308,16 @@ def probe(
     AudioInfo(duration=1.0, sampling_rate=8000, channels=2, format='array', has_video=False, tracks=1)
     """
     track = checked_track(track)
+    coding = coding_of(format)
     source = locate(cell)
     if isinstance(source, ArraySource):
         channels = channels_first(source.samples)
         return AudioInfo(channels.shape[1] / source.sampling_rate, source.sampling_rate, len(channels), "array")
     apart = workers(isolate)
     with _naming(source), source.open() as file:
-        return _info(file, track) if apart is None else _told_info(apart.probe(file, patience, track))
+        if apart is None:
+            return _info(file, track, coding)
+        return _told_info(apart.probe(file, patience, track, format))
 
 
 def decode(
@@ -306,11 +330,12 @@ def decode(
         job: ``what`` is wanted, and how, as those two are told.
         tell: called with the seconds decoded, again and again.
     """
+    coding = coding_of(job.get("format"))
     if job["what"] == "probe":
-        yield asdict(_info(file, job.get("track"))), None
+        yield asdict(_info(file, job.get("track"), coding)), None
         return
     asked = job["start"], job["end"], job["channel"], job["most"], job["block"], tell
-    blocks = _decoded_blocks(file, *asked, max_values=job.get("values"), track=job.get("track"))
+    blocks = _decoded_blocks(file, *asked, max_values=job.get("values"), track=job.get("track"), coding=coding)
     for block in blocks:
         yield {"warnings": block.warnings}, block.samples
 
@@ -326,18 +351,19 @@ def _decoded_blocks(
     *,
     max_values: int | None = None,
     track: Track | None = None,
+    coding: Coding | None = None,
 ) -> Iterator[Audio]:
     """Blocks of ``size`` samples; whatever the decoders raise is an error of asrkit's."""
     steady = SteadyFile(file)
     with _translated(steady):
-        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values, track), size)
+        yield from _blocks(_Decoder(steady, start, end, channel, max_seconds, tell, max_values, track, coding), size)
         steady.check()
 
 
-def _info(file: IO[bytes], track: Track | None = None) -> AudioInfo:
+def _info(file: IO[bytes], track: Track | None, coding: Coding | None) -> AudioInfo:
     steady = SteadyFile(file)
     with _translated(steady):
-        return _read_info(steady, track)
+        return _read_info(steady, track, coding)
 
 
 def _told_info(told: dict[str, Any]) -> AudioInfo:
@@ -378,15 +404,17 @@ def _translated(file: SteadyFile) -> Iterator[None]:
         ) from error
 
 
-def _read_info(file: SteadyFile, track: Track | None) -> AudioInfo:
-    name = sniff(file)
+def _read_info(file: SteadyFile, track: Track | None, coding: Coding | None) -> AudioInfo:
+    begin = find_coded(file, coding)
+    file.begin_at(begin.offset)
+    name = begin.format
     file, _ = mended(file, name)
     if name in ("wav", "rifx"):
         header = read_wav_header(file)
         if header.is_plain:
             position(track or 0, [None])
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
-    with _open_container(file, name) as container:
+    with _open_container(file, name, coding) as container:
         tracks = listed(container)
         number = order(tracks)[0] if track is None else position(track, _languages(tracks))
         audio = _audio_stream(container, number)
@@ -509,12 +537,15 @@ class _Decoder:
         tell: Callable[[float], None],
         max_values: int | None = None,
         track: Track | None = None,
+        coding: Coding | None = None,
     ) -> None:
-        self.track = track
+        self.track, self.coding = track, coding
         self.start, self.end = start, end
         self.max_seconds, self.max_values = max_seconds, max_values or MAX_RAW_SAMPLES
         self.mixer = Mixer(channel)
-        self.format = sniff(file)
+        self.begin = find_coded(file, coding)
+        file.begin_at(self.begin.offset)
+        self.format = self.begin.format
         self.file, self.has_wrong_size = mended(file, self.format)
         self.header = read_wav_header(self.file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
@@ -649,7 +680,7 @@ class _Decoder:
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
         number = self._chosen_track()
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             audio = _audio_stream(container, number)
             self.declared = sound_end(container, audio)
             if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
@@ -659,12 +690,12 @@ class _Decoder:
             if self.start > SEEK_FROM and (frames := self._sought(container, audio)) is not None:
                 yield from frames
                 return
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             yield from self._decoded(container, _audio_stream(container, number))
 
     def _chosen_track(self) -> int:
         """The number of the track that is heard."""
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             tracks = listed(container)
             if self.track is not None:
                 return position(self.track, _languages(tracks))
@@ -677,7 +708,7 @@ class _Decoder:
             self._check_time()
             self.tell(self.heard)
 
-        with _open_container(self.file, self.format) as container:
+        with _open_container(self.file, self.format, self.coding) as container:
             with_sound = find_sound(container, check)
         chosen = next((number for number in ranked if number in with_sound), ranked[0])
         if len(with_sound) > 1:
@@ -694,6 +725,8 @@ class _Decoder:
         if self.format in ("aac", "loas", "mpeg", "mpegts"):  # no index: times after a seek are guesses
             return None
         try:
+            if self.format == "avi" and _begins_late(container, audio):  # FFmpeg forgets it when it seeks
+                return None
             container.seek(int((self.start - PREROLL + zero_of(container)) * av.time_base))
             frames = self._decoded(container, audio, sought=True)
             first = next(frames, None)
@@ -791,6 +824,8 @@ class _Decoder:
             self.warn(f"damaged: {self.damaged} packet(s) could not be decoded and were skipped")
 
     def _find_what_is_lost(self) -> None:
+        if self.begin.is_damaged:
+            self.warn(f"damaged: the sound begins after {self.begin.offset:,} bytes that hold none")
         if self.end is not None and self.heard >= self.end:
             return
         if self.has_wrong_size:
@@ -847,7 +882,7 @@ def _gather(pieces: Iterator[tuple[Samples, int]]) -> Iterator[tuple[Samples, in
         yield np.concatenate(waiting, axis=1), kind[1]
 
 
-def _open_container(file: SteadyFile, name: str) -> InputContainer:
+def _open_container(file: SteadyFile, name: str, coding: Coding | None = None) -> InputContainer:
     """FFmpeg on this very file, with this very format; it may open nothing else."""
     import av
 
@@ -859,12 +894,19 @@ def _open_container(file: SteadyFile, name: str) -> InputContainer:
             format=name,
             metadata_errors="replace",
             io_open=_refuse,
+            options=coding.options if coding is not None and coding.demuxer == name else {},
             container_options={"protocol_whitelist": "none", "enable_drefs": "0"},
         )
     except av.error.FFmpegError as error:
         raise DecodeError(
             f"the headers cannot be read (container: {name}; FFmpeg: {error.strerror})", code="corrupt"
         ) from error
+
+
+def _begins_late(container: InputContainer, audio: AudioStream) -> bool:
+    """Whether the first packet of the sound is not at the beginning."""
+    first = next(container.demux(audio), None)
+    return bool(first and first.pts and first.time_base and first.pts * first.time_base > TOLERANCE)
 
 
 def _refuse(url: str, flags: int, options: object) -> Any:

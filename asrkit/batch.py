@@ -22,6 +22,7 @@ from .audio import SAMPLING_RATE, Audio, probe, stream
 from .backends import from_model
 from .backends.base import Backend, Remote
 from .cloudflare.prices import money
+from .codings import coding_of
 from .errors import AsrkitError, BackendError, CostCapError, JournalError, OptionError, OutOfMemoryError
 from .failures import Failures
 from .interrupts import Interrupts
@@ -104,6 +105,7 @@ def transcribe(
     end: Sequence[Any] | None = None,
     channel: int | str | None = None,
     track: int | str | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -125,6 +127,8 @@ def transcribe(
             gives what was said in all of them as turns in time order.
         track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes the
             default one, or one with sound where that is silent.
+        format: what files without any header are, such as ``ulaw``, ``alaw``, ``g722``, ``gsm``, ``sln`` or
+            ``s16le:16000``; see ``asrkit.codings``. Files with a header are read as that says.
         errors: ``column`` gives a ``Failure`` for a cell that fails, ``raise`` raises its error.
         progress: show a bar.
         journal: the file in which finished rows are kept at once and looked up; None is one in the user's cache
@@ -164,6 +168,7 @@ def transcribe(
         ends=column_of_seconds(end, "end"),
         channel=channel,
         track=track,
+        format=format,
         errors=errors,
         progress=progress,
         journal=journal,
@@ -184,6 +189,7 @@ def transcribe_cells(
     ends: Sequence[Any] | None = None,
     channel: int | str | None = None,
     track: int | str | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     errors: str = "column",
     progress: bool = True,
     journal: object = None,
@@ -207,6 +213,7 @@ def transcribe_cells(
     if errors not in ("column", "raise"):
         raise OptionError(f"expected errors='column' or errors='raise', got {errors!r}")
     checked_track(track)
+    coding_of(format)  # a wrong one is said before any work
     count = len(cells)
     for name, values in (("language", languages), ("start", starts), ("end", ends)):
         if values is not None and len(values) != count:
@@ -227,6 +234,7 @@ def transcribe_cells(
                 backend,
                 channel=channel,
                 track=track,
+                format=format,
                 retry_failed=retry_failed,
                 resend_unsettled=resend_unsettled,
             )
@@ -243,6 +251,7 @@ def transcribe_cells(
         backend,
         channel,
         track,
+        format,
         errors,
         progress,
         workers(isolate),
@@ -469,6 +478,7 @@ class _Run:
         backend: Backend,
         channel: int | str | None,
         track: int | str | None,
+        format: str | None,  # noqa: A002 - what it is called everywhere
         errors: str,
         progress: bool,
         isolated: Workers | None,
@@ -481,7 +491,7 @@ class _Run:
         ends: Sequence[Any] | None,
     ) -> None:
         self.rows, self.cells, self.backend = rows, cells, backend
-        self.channel, self.track = channel, track
+        self.channel, self.track, self.format = channel, track, format
         self.count = count = len(cells)
         self.errors, self.label, self.done = errors, label, done
         self.isolate: bool | Workers = isolated or False
@@ -736,7 +746,8 @@ class _Run:
         try:
             row.source = row.source or self._located(row)
             if isinstance(row.source, FileSource | ByteSource | ArraySource):
-                duration = probe(row.source, isolate=self.isolate, patience=LOOK_SECONDS).duration
+                options: dict[str, Any] = {"track": self.track, "format": self.format, "isolate": self.isolate}
+                duration = probe(row.source, **options, patience=LOOK_SECONDS).duration
                 if duration is not None:
                     row.seconds = max(0.0, min(duration, row.end or duration) - row.start)
         except Exception:
@@ -837,11 +848,20 @@ class _Run:
                 end=row.end,
                 channel=channel,
                 track=self.track,
+                format=self.format,
                 gate=gate,
                 heard=row.count,
                 isolate=self.isolate,
             )
-        blocks = stream(source, start=row.start, end=row.end, channel=channel, track=self.track, isolate=self.isolate)
+        blocks = stream(
+            source,
+            start=row.start,
+            end=row.end,
+            channel=channel,
+            track=self.track,
+            format=self.format,
+            isolate=self.isolate,
+        )
         return windows(self._counted(row, blocks), longest, gate=gate)
 
     def _part(self, row: _Row, number: int, window: Window, is_only: bool) -> _Part:

@@ -138,6 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=("txt", "csv", "parquet", "jsonl", *CAPTIONS), help="by --output's ending, else txt"
     )
     transcribe.add_argument(
+        "--audio-format",
+        metavar="NAME[:RATE]",
+        help="what files without any header are: ulaw, alaw, g722, gsm, sln, s16le:16000, ...",
+    )
+    transcribe.add_argument(
         "--output",
         "-o",
         type=Path,
@@ -178,7 +183,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
+    from .codings import coding_of
 
+    coding_of(options.audio_format)  # a wrong one is said before the weights are loaded
     wanted = options.format or (options.output.suffix.lstrip(".").lower() if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
         raise OptionError(f"{options.output}: no format goes by this ending; name one with --format")
@@ -243,6 +250,7 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
             ends=options.ends,
             channel=options.channel,
             track=options.track,
+            format=options.audio_format,
             progress=not options.quiet,
             journal=journal,
             retry_failed=options.retry_failed,

@@ -207,7 +207,8 @@ def sound_end(container: InputContainer, audio: AudioStream) -> float | None:
     if container.format.name in UNTIMED:
         return None
     zero = zero_of(container)
-    if audio.duration is not None and audio.time_base is not None:
+    is_avi_film = container.format.name == "avi" and films(container)  # sound that begins late is not counted there
+    if audio.duration is not None and audio.time_base is not None and not is_avi_film:
         seconds = float(((audio.start_time or 0) + audio.duration) * audio.time_base) - zero
     elif (tagged := _tagged_end(audio.metadata.get("DURATION", ""))) is not None:
         seconds = tagged - zero

@@ -6,27 +6,39 @@ addresses. So the format is decided here, from magic bytes alone, and forced; wh
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import Protocol
 
 from .errors import DecodeError
 
-__all__ = ["AUDIO_ENDINGS", "Readable", "WavHeader", "is_unknown_size", "ogg_faults", "read_wav_header", "sniff"]
+__all__ = [
+    "AUDIO_ENDINGS",
+    "Readable",
+    "WavHeader",
+    "after_tags",
+    "is_unknown_size",
+    "ogg_faults",
+    "read_wav_header",
+    "sniff",
+]
 
 AUDIO_ENDINGS = frozenset(
     {".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b"}
     | {".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".sph", ".spx", ".tta", ".voc", ".w64"}
     | {".wav", ".webm", ".wma", ".wmv", ".wv"}
 )
+UTF_16 = re.compile(rb"\xff\xfe(?:[\t\n\r\x20-\x7e]\x00){4}")  # a byte-order mark and text
 MOST_CHUNKS = 10_000  # before the sound of a WAV file; broadcast files have some dozens
 HEAD = 4096  # bytes, enough for every magic number below
 PADDING = 1 << 16  # bytes of zeros that some writers put before an MP3
 
 # (offset, magic bytes, FFmpeg's name of the demuxer)
 MAGIC = [
-    (0, b"fLaC", "flac"),
-    (0, b"OggS", "ogg"),
+    (0, b"fLaC\0", "flac"),
+    (0, b"fLaC\x80", "flac"),
+    (0, b"OggS\0", "ogg"),
     (0, b"RF64", "wav"),
     (0, b"BW64", "wav"),
     (0, b"RIFX", "rifx"),
@@ -43,6 +55,8 @@ MAGIC = [
     (0, b"FLV\x01", "flv"),
     (0, b"#!AMR", "amr"),
     (0, b"DSD ", "dsf"),
+    (0, b"\x02dss", "dss"),
+    (0, b"\x03dss", "dss"),
     (0, b"FRM8", "iff"),
     (0, b"MPCK", "mpc8"),
     (0, b"MP+", "mpc"),
@@ -74,17 +88,31 @@ def sniff(file: Readable) -> str:
     Raises:
         DecodeError: ``empty`` or ``not-audio``.
     """
-    offset = _after_padding(file)
-    for _ in range(8):  # ID3 tags may follow one another
-        head = _read_at(file, offset, HEAD)
-        if head[:3] != b"ID3" or len(head) < 10:
-            break
-        offset += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
-        offset += _zeros(_read_at(file, offset, PADDING))
+    offset = after_tags(file)
+    head = _read_at(file, offset, HEAD)
     name = _container(head) or ("mp3" if offset and _is_mpeg_audio(head) else None)
     if name is None:
         raise DecodeError(_what_instead(head), code="not-audio")
     return name
+
+
+def after_tags(file: Readable) -> int:
+    """Bytes of padding, ID3 and APE tags before the sound.
+
+    Raises:
+        DecodeError: ``empty``.
+    """
+    offset = _after_padding(file)
+    for _ in range(8):  # tags may follow one another
+        head = _read_at(file, offset, 32)
+        if head[:3] == b"ID3" and len(head) >= 10:
+            offset += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
+        elif head[:8] == b"APETAGEX" and len(head) == 32:
+            offset += 32 + int.from_bytes(head[12:16], "little")
+        else:
+            break
+        offset += _zeros(_read_at(file, offset, PADDING))
+    return offset
 
 
 def _container(head: bytes) -> str | None:
@@ -97,7 +125,8 @@ def _container(head: bytes) -> str | None:
         return {b"AIFF": "aiff", b"AIFC": "aiff", b"8SVX": "iff"}.get(head[8:12])
     if head[:2] == b"\x0b\x77" and len(head) > 5:
         return "eac3" if head[5] >> 3 > 10 else "ac3"
-    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
+    # No packet is scrambled in the way that is reserved: text that repeats a G is.
+    if len(head) > 376 and all(head[at] == 0x47 and head[at + 3] >> 6 != 1 for at in (0, 188, 376)):
         return "mpegts"
     if len(head) > 6 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 15 < 13:
         return "aac"
@@ -114,6 +143,7 @@ def _is_mpeg_audio(head: bytes) -> bool:
         and head[1] >> 1 & 3 != 0  # layer
         and head[2] >> 4 != 15  # bit rate
         and head[2] >> 2 & 3 != 3  # sampling rate
+        and not UTF_16.match(head)
     )
 
 
@@ -134,7 +164,10 @@ def _what_instead(head: bytes) -> str:
             return f"not audio but {what}"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"{")):
         return "not audio but a web page or an error message of a server"
-    return f"not audio, or a container not known here (starts with {head[:8]!r}); raw samples need (samples, rate)"
+    return (
+        f"not audio, or a container not known here (starts with {head[:8]!r}); raw samples need (samples, rate), "
+        "files of telephone systems and others without a header format=, such as format='ulaw'"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class FrameAsr:
         end: Hashable | None = None,
         channel: int | str | None = None,
         track: int | str | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
         details: bool = False,
         overwrite: bool = False,
         errors: str = "column",
@@ -114,6 +115,7 @@ class FrameAsr:
                 gives what was said in all of them as turns in time order, ``channel`` on segments and words.
             track: take this audio track of each file, by its number (from 0) or its language (``"eng"``); None takes
                 the default one, or one with sound where that is silent.
+            format: what files without any header are, see ``asrkit.transcribe``.
             details: also ``_language``, ``_duration``, ``_elapsed`` (seconds), ``_confidence`` (a probability in
                 [0, 1]), ``_logprob`` (the tokens' mean log-probability, if the model gives one), ``_flags`` and
                 ``_segments``; with a paid model ``_cost`` (dollars), with nova-3 ``_answer`` (JSON text of what else
@@ -181,6 +183,7 @@ class FrameAsr:
             ends=None if end is None else column_of_seconds(column_of(frame, end), "end"),
             channel=channel,
             track=track,
+            format=format,
             errors=errors,
             progress=progress,
             journal=journal,

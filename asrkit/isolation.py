@@ -141,7 +141,13 @@ class Workers:
                     raise _nonsense()
                 yield samples, _texts(said.get("warnings"))
 
-    def probe(self, file: IO[bytes], patience: float | None = None, track: int | str | None = None) -> dict[str, Any]:
+    def probe(
+        self,
+        file: IO[bytes],
+        patience: float | None = None,
+        track: int | str | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
+    ) -> dict[str, Any]:
         """What the headers say of a track, as the fields of ``asrkit.audio.AudioInfo``.
 
         ``patience``: the seconds that it may take.
@@ -149,7 +155,8 @@ class Workers:
         Raises:
             DecodeError: as ``stream``.
         """
-        with contextlib.closing(self._answers(file, {"what": "probe", "track": track}, 0, patience)) as answers:
+        job = {"what": "probe", "track": track, "format": format}
+        with contextlib.closing(self._answers(file, job, 0, patience)) as answers:
             found = [said for said, _ in islice(answers, 2)]
         if len(found) != 1:
             raise _nonsense()

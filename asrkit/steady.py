@@ -20,7 +20,12 @@ class SteadyFile:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._begin = 0
         self.failure: Exception | None = None
+
+    def begin_at(self, offset: int) -> None:
+        """Count positions from this byte of the file on, as if there were nothing before it."""
+        self._begin = offset
 
     def read(self, count: int = -1) -> bytes:
         """The next bytes; none at the end or after a failure."""
@@ -40,15 +45,17 @@ class SteadyFile:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """The new position, or ``-EINVAL`` where there is none such."""
+        if whence == 0 and offset < 0:
+            return -errno.EINVAL
         try:
-            return self._file.seek(offset, whence)
+            return self._file.seek(offset + (0 if whence else self._begin), whence) - self._begin
         except (OSError, ValueError, OverflowError):
             return -errno.EINVAL
 
     def tell(self) -> int:
         """The position, 0 where it cannot be known."""
         try:
-            return self._file.tell()
+            return self._file.tell() - self._begin
         except (OSError, ValueError) as error:
             self.failure = error
             return 0

@@ -103,6 +103,7 @@ def distinct_channels(
     start: float = 0.0,
     end: float | None = None,
     track: int | str | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     isolate: bool | Workers = False,
 ) -> list[int]:
     """The channels that are worth hearing: silent ones are left out, and of several with the same sound all but one.
@@ -112,8 +113,8 @@ def distinct_channels(
     Raises:
         SourceError, DecodeError: as ``asrkit.audio.stream``; ``too-many-channels`` for more than 8.
     """
-    listen = partial(stream, source, start=start, end=end, track=track, isolate=isolate)
-    count = _channel_count(probe(source, track=track, isolate=isolate).channels, listen)
+    listen = partial(stream, source, start=start, end=end, track=track, format=format, isolate=isolate)
+    count = _channel_count(probe(source, track=track, format=format, isolate=isolate).channels, listen)
     if count == 1:
         return [0]
     prints: dict[int, _Print] = {}

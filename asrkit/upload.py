@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from .errors import AsrkitError, DecodeError
 from .isolation import Workers
 from .source import ByteSource, FetchedSource, FileSource, Source, UrlSource
 from .speech import Window, holds_speech, windows
-from .tracks import Track
 
 __all__ = ["Upload", "uploads"]
 
@@ -48,6 +48,7 @@ def uploads(
     end: float | None = None,
     channel: int | None = None,
     track: int | str | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
     gate: bool = False,
     heard: Callable[[Audio], None] = lambda block: None,
     isolate: bool | Workers = False,
@@ -65,6 +66,7 @@ def uploads(
         end: second to stop before.
         channel: take this one instead of leaving the mixing to the service.
         track: take this audio track.
+        format: what files without any header are, see ``asrkit.audio.load``; they are sent as FLAC.
         gate: send nothing where nobody speaks.
         heard: called with each decoded block.
         isolate: as ``asrkit.audio.load``.
@@ -72,18 +74,19 @@ def uploads(
     Raises:
         SourceError, DecodeError: as ``asrkit.audio.stream``.
     """
-    is_whole = start == 0 and end is None and channel is None and track is None
+    listen: dict[str, Any] = {"track": track, "format": format, "isolate": isolate}
+    is_whole = start == 0 and end is None and channel is None and track is None and format is None
     data = _bytes_of(source, upload.max_bytes) if is_whole else None
     given = source if data is None else ByteSource(data)
-    channels = _channels(given, track, isolate) if upload.keeps_channels and channel is None else 1
+    channels = _channels(given, listen) if upload.keeps_channels and channel is None else 1
 
     def encoded(window: Window) -> Encoded:
         assert isinstance(window.audio, Audio)
         if channels == 1:
             return encode(window.audio)
-        return _encode_channels(given, window.audio, start + window.start, channels, track, isolate)
+        return _encode_channels(given, window.audio, start + window.start, channels, listen)
 
-    blocks = _told(stream(given, start=start, end=end, channel=channel, track=track, isolate=isolate), heard)
+    blocks = _told(stream(given, start=start, end=end, channel=channel, **listen), heard)
     first: list[Audio] = []
     seconds = 0.0
     for block in blocks:
@@ -133,16 +136,14 @@ def _original(data: bytes, whole: Audio, upload: Upload, isolate: bool | Workers
     return Encoded(data, info.format, whole.duration, whole.warnings, info.channels)
 
 
-def _channels(source: Source, track: Track | None, isolate: bool | Workers) -> int:
+def _channels(source: Source, listen: Mapping[str, Any]) -> int:
     try:
-        return probe(source, track=track, isolate=isolate).channels
+        return probe(source, **listen).channels
     except AsrkitError:  # what is wrong with it is said where it is decoded
         return 1
 
 
-def _encode_channels(
-    source: Source, mix: Audio, start: float, channels: int, track: Track | None, isolate: bool | Workers
-) -> Encoded:
+def _encode_channels(source: Source, mix: Audio, start: float, channels: int, listen: Mapping[str, Any]) -> Encoded:
     """The stretch of a recording that a mix is of, its channels side by side, as FLAC.
 
     Raises:
@@ -158,7 +159,7 @@ def _encode_channels(
 
     samples = np.zeros((len(mix.samples), channels), np.float32)
     for number in range(channels):
-        own = load(source, start=start, end=start + mix.duration, channel=number, track=track, isolate=isolate).samples
+        own = load(source, start=start, end=start + mix.duration, channel=number, **listen).samples
         samples[: len(own), number] = own[: len(samples)]
     file = BytesIO()
     soundfile.write(file, np.clip(samples, -1.0, 1.0), mix.sampling_rate, "PCM_16", format="FLAC")

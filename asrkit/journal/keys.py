@@ -84,6 +84,7 @@ def row_key(
     channel: int | str | None,
     language: str | None,
     track: int | str | None = None,
+    format: str | None = None,  # noqa: A002 - what it is called everywhere
 ) -> bytes:
     """Of a row.
 
@@ -95,10 +96,13 @@ def row_key(
         channel: the one to take, or ``each``.
         language: asked for this row.
         track: the one to take.
+        format: what files without any header are.
     """
-    told = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
+    told: list[Any] = [audio.hex(), asked.hex(), float(start), None if end is None else float(end), channel, language]
     if track is not None:
         told.append(["track", track])
+    if format is not None:
+        told.append({"format": format})
     return hashlib.sha256(canonical(told).encode()).digest()
 
 

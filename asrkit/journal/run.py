@@ -39,7 +39,17 @@ FRESH = 2.0  # seconds: a file that has just changed may change again without it
 GRAIN = 0.03
 # Of audio that is broken, and will be tomorrow. Not ``timeout``: the machine may have been busy.
 PERMANENT = frozenset(
-    {"empty", "not-audio", "no-audio-stream", "no-channel", "no-track", "encrypted", "corrupt", "non-finite"}
+    {
+        "empty",
+        "beyond-end",
+        "not-audio",
+        "no-audio-stream",
+        "no-channel",
+        "no-track",
+        "encrypted",
+        "corrupt",
+        "non-finite",
+    }
     | {"too-long", "too-large", "too-many-channels", "decode"}
 )
 CRASHED = "crashed"
@@ -82,6 +92,7 @@ class Run:
         backend: that answers.
         channel: the one that is heard, ``each`` for every one by itself, None for the average of all.
         track: the one that is heard, None for the default one.
+        format: what files without any header are.
         retry_failed: hear rows again that failed for good.
         resend_unsettled: send requests again that were never answered and may have been billed.
         clock: seconds, never going back.
@@ -94,11 +105,13 @@ class Run:
         *,
         channel: int | str | None = None,
         track: int | str | None = None,
+        format: str | None = None,  # noqa: A002 - what it is called everywhere
         retry_failed: bool = False,
         resend_unsettled: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.journal, self.channel, self.track, self.retry_failed = journal, channel, track, retry_failed
+        self.journal, self.retry_failed = journal, retry_failed
+        self.channel, self.track, self.format = channel, track, format
         self.limit: int | None = None  # bytes; kept when the run is over, so that it finds what it comes for
         self._clock = clock
         asked = question(backend)
@@ -164,7 +177,7 @@ class Run:
     def key(self, digest: bytes, start: float, end: float | None, language: str | None) -> bytes:
         """Of a row with this content."""
         asked = self._asked if language is None else self._asked_in_language
-        return row_key(digest, asked, start, end, self.channel, language, self.track)
+        return row_key(digest, asked, start, end, self.channel, language, self.track, self.format)
 
     def recall(self, keys: Iterable[bytes]) -> dict[bytes, Answer]:
         """What is known of rows; those that it says nothing of are not in it."""
