@@ -15,7 +15,7 @@ from ..source import is_missing
 from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
 from .dialects import Dialect
-from .languages import identify, known_language
+from .languages import identify_all, known_language
 from .score import Score, score_texts, slices
 from .texts import Failed, Texts, comparable
 from .tokens import Unit
@@ -158,14 +158,19 @@ def languages_of(frame: pd.DataFrame, language: str | None, texts: Sequence[Hash
 
     ``texts`` are names of columns, such as the reference and the hypothesis; each may have a ``<name>_language``.
     """
-    sources: list[tuple[Callable[[Any], str | None], list[Any]]] = [(known_language, stated_languages(frame, language))]
+    languages = [known_language(cell) for cell in stated_languages(frame, language)]
     for name in texts:
         if f"{name}_language" in frame.columns:
-            sources.append((known_language, column_of(frame, f"{name}_language")))
-        sources.append((lambda cell: identify(cell) if isinstance(cell, str) else None, column_of(frame, name)))
-    return [
-        next((code for code_of, cells in sources if (code := code_of(cells[row]))), None) for row in range(len(frame))
-    ]
+            told = column_of(frame, f"{name}_language")
+            languages = [code or known_language(cell) for code, cell in zip(languages, told, strict=True)]
+        rows = [
+            (row, cell)
+            for row, cell in enumerate(column_of(frame, name))
+            if not languages[row] and isinstance(cell, str)
+        ]
+        for (row, _), code in zip(rows, identify_all([cell for _, cell in rows]), strict=True):
+            languages[row] = code
+    return languages
 
 
 def _score(

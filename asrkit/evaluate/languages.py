@@ -11,14 +11,15 @@ weighted by how much speech there is in each language.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from copy import copy
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any
+
+import numpy as np
 
 from ..source import is_missing
+from .identifier import Identifier
 
-__all__ = ["has_letters", "identify", "known_language"]
+__all__ = ["has_letters", "identify", "identify_all", "known_language"]
 
 
 def _split(words: str) -> tuple[str, ...]:
@@ -113,7 +114,7 @@ def has_letters(text: str) -> bool:
     return any(map(str.isalpha, text))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=100_000)
 def identify(text: str) -> str | None:
     """Whisper's code of the language that a text is written in; None if it cannot be told.
 
@@ -128,20 +129,70 @@ def identify(text: str) -> str | None:
     >>> identify("42"), identify("")
     (None, None)
     """
+    return identify_all([text])[0]
+
+
+def identify_all(texts: Sequence[str]) -> list[str | None]:
+    """``identify`` of many texts, in a tenth of the time.
+
+    >>> identify_all(["one two three", "un deux trois", "42"])
+    ['en', 'fr', None]
+    """
+    found: list[str | None] = [None] * len(texts)
+    unclear: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for row, text in enumerate(texts):
+        code, languages, lowered = _by_rules(text)
+        if languages:
+            unclear.setdefault(languages, []).append((row, lowered))
+        else:
+            found[row] = code
+    for languages, rows in unclear.items():
+        fallback = None if languages is LATIN else languages[0]
+        codes = _likeliest([lowered for _, lowered in rows], languages)
+        for (row, _), code in zip(rows, codes, strict=True):
+            found[row] = code or fallback
+    return found
+
+
+def _by_rules(text: str) -> tuple[str | None, tuple[str, ...], str]:
+    """The language; where several are possible, these and the text that is to tell them apart."""
     lowered = text[:LONGEST].lower()
     script = "Latin" if lowered.isascii() else _script(lowered)
     if script is None:
-        return None
+        return None, (), ""
     if script != "Latin":
         return _of_script(lowered, SCRIPTS.get(script, ()))
-    words = [word.strip('.,;:!?"()-') for word in lowered.replace("\u2019", "'").split()]
-    whole = [word for word in words if len(word) > 1]  # letters that somebody spells belong to no language
-    common = sum(word in ENGLISH for word in whole)
-    if whole and (common == len(whole) or (common >= 2 and 3 * common >= len(whole))):
-        return "en"
-    if 2 * len(whole) < len(words):
-        lowered = " ".join(whole)
-    return _likeliest(lowered, LATIN) if has_letters(lowered) else None
+    pieces = lowered.replace("\u2019", "'").split()
+    kinds = [_KINDS[piece] for piece in pieces]
+    whole = len(kinds) - kinds.count(_LETTER)  # letters that somebody spells belong to no language
+    common = kinds.count(_COMMON)
+    if whole and (common == whole or (common >= 2 and 3 * common >= whole)):
+        return "en", (), ""
+    if 2 * whole < len(kinds):
+        lowered = " ".join(_stripped(piece) for piece in pieces if _KINDS[piece] != _LETTER)
+    return None, LATIN if has_letters(lowered) else (), lowered
+
+
+_LETTER, _WORD, _COMMON = range(3)  # what a piece between blanks is: a letter, a word, a common English word
+_PIECES_KEPT = 200_000
+
+
+class _Kinds(dict[str, int]):
+    """What pieces are, each looked up once."""
+
+    def __missing__(self, piece: str) -> int:
+        if len(self) >= _PIECES_KEPT:
+            self.clear()
+        word = _stripped(piece)
+        self[piece] = kind = _LETTER if len(word) < 2 else _COMMON if word in ENGLISH else _WORD
+        return kind
+
+
+_KINDS = _Kinds()
+
+
+def _stripped(piece: str) -> str:
+    return piece.strip('.,;:!?"()-')
 
 
 def _script(text: str) -> str | None:
@@ -170,38 +221,26 @@ def _matchers() -> list[tuple[str, Callable[[str], object]]]:
     return [(name, regex.compile(rf"\p{{Script={name}}}").match) for name in ("Latin", *SCRIPTS)]
 
 
-def _of_script(text: str, languages: tuple[str, ...]) -> str | None:
+def _of_script(text: str, languages: tuple[str, ...]) -> tuple[str | None, tuple[str, ...], str]:
     if len(languages) < 2:
-        return languages[0] if languages else None
+        return (languages[0] if languages else None), (), ""
     for language in languages:
         if any(mark in text for mark in MARKS.get(language, "")):
-            return language
-    return _likeliest(text, languages) or languages[0]
+            return language, (), ""
+    return None, languages, text
 
 
-def _likeliest(text: str, languages: tuple[str, ...]) -> str | None:
-    """Of some languages the one with the highest weighted probability, None below ``MINIMUM``."""
-    weighted = {
-        WHISPER_CODES.get(code, code): WEIGHTS.get(code, 1.0) * probability
-        for code, probability in _identifier(languages)(text)
-    }
-    best = max(weighted, key=lambda language: weighted[language])
-    return best if weighted[best] >= MINIMUM * sum(weighted.values()) else None
+def _likeliest(texts: Sequence[str], languages: tuple[str, ...]) -> list[str | None]:
+    """Of some languages the one with the highest weighted probability, None below ``MINIMUM``; one per text."""
+    identifier = _identifier(languages)
+    codes = [WHISPER_CODES.get(code, code) for code in identifier.codes]
+    weighted = identifier.probabilities(texts) * np.array([WEIGHTS.get(code, 1.0) for code in identifier.codes])
+    best = weighted.argmax(axis=1)
+    is_clear = weighted.max(axis=1) >= MINIMUM * weighted.sum(axis=1)
+    return [codes[at] if clear else None for at, clear in zip(best.tolist(), is_clear.tolist(), strict=True)]
 
 
 @cache
-def _identifier(languages: tuple[str, ...]) -> Callable[[str], list[tuple[str, float]]]:
-    """py3langid for those of the languages that it knows: a text -> (code, probability)."""
-    identifier = copy(_whole_identifier())
+def _identifier(languages: tuple[str, ...]) -> Identifier:
     own_codes = {whisper: own for own, whisper in WHISPER_CODES.items()}
-    known = set(identifier.labels)
-    identifier.set_languages([code for code in (own_codes.get(code, code) for code in languages) if code in known])
-    rank: Callable[[str], list[tuple[str, float]]] = identifier.rank
-    return rank
-
-
-@cache
-def _whole_identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return Identifier([own_codes.get(code, code) for code in languages])

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import OptionError
 from ..normalizers import Normalizer, find
 from ..source import is_missing
-from .languages import has_letters, identify, known_language
+from .languages import has_letters, identify_all, known_language
 from .tokens import Unit, tokenize, unit_for
 
 __all__ = ["Failed", "SystemTexts", "Texts", "comparable"]
@@ -203,7 +203,7 @@ def comparable(
     stated = [languages] * count if isinstance(languages, str | None) else list(languages)
     stated = [known_language(stated[row]) for row in rows]
     written = [_text(references[row], "reference", labels[row]) for row in rows]
-    of_reference = [language or identify(text) for language, text in zip(stated, written, strict=True)]
+    of_reference = _filled(stated, written)
     maker = _Maker(normalizer, unit)
     neutral = maker.normalised(written, of_reference)
     units = maker.units(neutral, of_reference)
@@ -212,12 +212,10 @@ def comparable(
         heard = [_text(texts[row], name, labels[row]) for row in rows]
         transcribed_as = (system_languages or {}).get(name, [None] * count)
         spoken = [
-            language
-            or known_language(transcribed_as[row])
-            or by_text
-            or (None if has_letters(said) else identify(text))
-            for row, language, by_text, said, text in zip(rows, stated, of_reference, written, heard, strict=True)
+            language or known_language(transcribed_as[row]) or by_text
+            for row, language, by_text in zip(rows, stated, of_reference, strict=True)
         ]
+        spoken = _filled(spoken, ["" if has_letters(said) else text for said, text in zip(written, heard, strict=True)])
         systems[name] = maker.system(written, heard, spoken, (of_reference, neutral, units))
     return Texts(
         rows=np.asarray(rows, np.int64),
@@ -280,6 +278,15 @@ class _Maker:
             else 0,
             otherwise=dict(zip(others, otherwise, strict=True)),
         )
+
+
+def _filled(languages: Sequence[str | None], texts: Sequence[str]) -> list[str | None]:
+    """The languages; where one is not known, that of the text beside it."""
+    unknown = list({text for language, text in zip(languages, texts, strict=True) if language is None and text})
+    identified = dict(zip(unknown, identify_all(unknown), strict=True))
+    return [
+        identified.get(text) if language is None else language for language, text in zip(languages, texts, strict=True)
+    ]
 
 
 def _text(cell: Any, name: str, label: Hashable) -> str:
