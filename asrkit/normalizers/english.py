@@ -147,8 +147,20 @@ def _step(text: str) -> str:
                 tokens, roles = changed, _roles(changed)
     if roles & _NUMBER:
         tokens = with_quantities(numbers.written(tokens, stops))
-    words = american()
-    return " ".join([words.get(token) or (spelled(token) if token[-2:] == "'s" else token) for token in tokens])
+    return " ".join([_AMERICAN[token] for token in tokens])
+
+
+class _American(dict[str, str]):
+    """American spelling of a token, looked up once."""
+
+    def __missing__(self, token: str) -> str:
+        if len(self) >= _TOKENS_KEPT:
+            self.clear()
+        self[token] = word = american().get(token) or (spelled(token) if token[-2:] == "'s" else token)
+        return word
+
+
+_AMERICAN = _American()
 
 
 # What tokens are to the rules. Most texts hold few of them, and a rule reads only texts that hold its own.

@@ -92,7 +92,8 @@ def capitals_marked(text: str) -> str:
     >>> capitals_marked("1.2M people, 1.8 m")
     '1.2mn people, 1.8 m'
     """
-    text = _MILLIONS.sub("mn", text)
+    if "M" in text:
+        text = _MILLIONS.sub("mn", text)
     found = _ACRONYM.search(text)
     if found is None or not (_SMALL.search(text) or (text.strip(" .,!?") == found[0] and found[0] in ("ER", "HM"))):
         return text
@@ -114,7 +115,7 @@ def latin(text: str) -> str:
             text = _without_accents(text)
     text = lower(text.replace("`", "'"))
     text = without_remarks(text)
-    if "'" in text:
+    if "'" in text and (" '" in text or " n't" in text or not text.isprintable()):
         text = _SEPARATE_ENDING.sub(r"\1", text)
     if "-" in text:
         text = _HYPHENED.sub(r"\1\2", text)
@@ -150,6 +151,54 @@ def _is_latin(char: str) -> bool:
 
 def tokenized(text: str) -> tuple[list[str], list[str]]:
     """Tokens, and before each the stops that part it from the one before."""
+    if "\n" in text:  # a stop of its own
+        return _matched(text)[:2]
+    pieces = text.split()
+    if _WORDS.issuperset(pieces):
+        return pieces, [""] * len(pieces)
+    tokens: list[str] = []
+    stops: list[str] = []
+    stop = ""
+    for piece in pieces:
+        read = _PIECES[piece]
+        if read is None:
+            return _matched(text)[:2]
+        words, before, after = read
+        if words:
+            tokens += words
+            stops.append(stop + before[0])
+            if len(words) > 1:
+                stops += before[1:]
+            stop = after
+        else:
+            stop += after
+    return tokens, stops
+
+
+# Pieces between blanks that are cut alike whatever is beside them. Others may belong to the next: "$ 5", "50 %".
+_INDEPENDENT = re.compile(rf"[a-z0-9'.,;:!?-]+|-?[{_M}\u00a2]?[0-9][0-9.,:]*%?[.,;:!?]*")
+_PIECES_KEPT = 200_000
+
+
+class _Pieces(dict[str, tuple[list[str], list[str], str] | None]):
+    """Tokens of a piece, the stops before each, and the stops at its end; None if it may belong to its neighbours."""
+
+    def __missing__(self, piece: str) -> tuple[list[str], list[str], str] | None:
+        if len(self) >= _PIECES_KEPT:
+            self.clear()
+            _WORDS.clear()
+        self[piece] = read = _matched(piece) if _INDEPENDENT.fullmatch(piece) else None
+        if read == ([piece], [""], ""):
+            _WORDS.add(piece)
+        return read
+
+
+_PIECES = _Pieces()
+_WORDS: set[str] = set()  # those pieces that are one token as they stand
+
+
+def _matched(text: str) -> tuple[list[str], list[str], str]:
+    """Tokens, the stops before each, and the stops after the last."""
     tokens: list[str] = []
     stops: list[str] = []
     stop = ""
@@ -166,7 +215,7 @@ def tokenized(text: str) -> tuple[list[str], list[str]]:
                 tokens.append(word)
                 stops.append(stop)
                 stop = ""
-    return tokens, stops
+    return tokens, stops, stop
 
 
 def _token(kind: str | None, token: str) -> list[str]:

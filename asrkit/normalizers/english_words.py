@@ -212,7 +212,8 @@ def without_fillers(tokens: list[str], stops: list[str]) -> tuple[list[str], lis
 
 def letters_joined(tokens: list[str], stops: list[str]) -> tuple[list[str], list[str]]:
     """``b b c`` to ``bbc``; points within do not matter (J. R. R. Tolkien), commas do (plan B, C)."""
-    if not any(len(a) == 1 and len(b) in (1, 3) for a, b in pairwise(tokens)):
+    letters = [place for place, token in enumerate(tokens) if len(token) == 1]
+    if not any(len(token) in (1, 3) for place in letters for token in tokens[place + 1 : place + 2]):
         return tokens, stops
     joined: list[str] = []
     parted: list[str] = []

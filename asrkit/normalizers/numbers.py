@@ -117,12 +117,11 @@ def written(tokens: Sequence[str], stops: Sequence[str]) -> list[str]:
     reader = Amounts(tokens, stops)
     out: list[str] = []
     place = 0
-    while place < len(tokens):
-        token = tokens[place]
-        if token not in _STARTS and token[0] not in FIRST:
-            out.append(token)
-            place += 1
-            continue
+    for start in [place for place, token in enumerate(tokens) if token in _STARTS or token[0] in FIRST]:
+        if start < place:
+            continue  # part of the number before
+        out += tokens[place:start]
+        place = start
         number, after = reader.number(place)
         if after == place:
             after, number = _without_number(tokens, place)
@@ -132,6 +131,7 @@ def written(tokens: Sequence[str], stops: Sequence[str]) -> list[str]:
             out[-1] += "'s"  # henry the eighth's
             after += 1
         place = after
+    out += tokens[place:]
     return out
 
 
