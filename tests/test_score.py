@@ -51,7 +51,7 @@ class TestRows:
 
         assert score.wer == 0
         assert (len(score.frame), score.texts.unreferenced) == (2, 1)
-        assert "2 of 3 rows; 1 have no reference" in str(score)
+        assert "2 of 3 rows; 1 has no reference and is left out" in str(score)
 
     def test_where_nothing_was_said_count_what_was_heard(self):
         df = pd.DataFrame(

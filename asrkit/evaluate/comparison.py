@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import OptionError
+from .blocks import Floats
 from .bootstrap import Interval, SampleSize, sample_size
+from .common_words import on_common_words
 from .dialects import Sclite
 from .paired import PairedDifference, paired_differences
 from .score import Score, check_comparable, interval_told, level_told, made_with, percent, plain, rows_told, trace
@@ -320,6 +322,7 @@ class Comparison(Shown):
         warnings = {d.interval.warning for d in self.differences if d.interval.warning}
         warnings |= {score.interval.warning for score in self.scores if score.interval.warning}
         lines += [f"beware: {warning}" for warning in sorted(warnings)]
+        lines += [f"beware of {score.name}: {habit}" for score in self.scores for habit in score.beware]
         lines.append(rows_told(texts, self.names))
         lines.append(trace(texts, self.scores[0].dialect))
         return "\n".join(lines)
@@ -349,21 +352,22 @@ def compare_scores(
     check_comparable(scores)
     pairs = list(combinations(scores, 2))
     options: dict[str, Any] = {"blocks": blocks, "confidence": confidence, "seed": seed}
+    counted = [_on_common_words(first, second) for first, second in pairs]
     decisions = paired_differences(
-        [(first.utterances.errors, second.utterances.errors) for first, second in pairs],
-        scores[0].utterances.reference_words,
+        [(one, two) for one, two, _ in counted],
+        np.stack([words for _, _, words in counted]) if counted else [],
         replicates=replicates,
         **options,
     )
     tests = [_matched(first, second) for first, second in pairs]
     adjusted: list[float] = holm([test.p for test in tests]).tolist()
     differences = []
-    for (first, second), decision, test, p in zip(pairs, decisions, tests, adjusted, strict=True):
+    for (first, second), on_words, decision, test, p in zip(pairs, counted, decisions, tests, adjusted, strict=True):
         one, two = first.utterances.errors, second.utterances.errors
         more = None
         if not decision.is_decided:
             options["confidence"] = decision.level
-            more = sample_size(one, two, first.utterances.reference_words, **options)
+            more = sample_size(*on_words, **options)
         differences.append(
             Difference(
                 first.name,
@@ -414,6 +418,11 @@ def points(share: float) -> str:
         return "-"
     told = percent(share).removesuffix("%")
     return "0.0" if float(told) == 0 else told if share < 0 else f"+{told}"
+
+
+def _on_common_words(first: Score, second: Score) -> tuple[Floats, Floats, Floats]:
+    one, two = first.utterances, second.utterances
+    return on_common_words(one.errors, one.reference_words, two.errors, two.reference_words)
 
 
 def _matched(first: Score, second: Score) -> MatchedPairs:

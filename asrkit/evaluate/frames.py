@@ -134,11 +134,11 @@ def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:
     absent = (
         [False] * len(frame)
         if audio is None
-        else [is_missing(cell) or (isinstance(cell, str) and not cell) for cell in column_of(frame, audio)]
+        else [is_missing(cell) or _is_empty(cell) for cell in column_of(frame, audio)]
     )
-    failed = [not is_missing(error) and error != "" for error in column_of(frame, f"{name}_error")]
+    failed = [not (is_missing(error) or _is_empty(error)) for error in column_of(frame, f"{name}_error")]
     return [
-        text if isinstance(text, str) and text else None if has_failed or is_absent else ""
+        text if not (is_missing(text) or _is_empty(text)) else None if has_failed or is_absent else ""
         for text, has_failed, is_absent in zip(texts, failed, absent, strict=True)
     ]
 
@@ -202,7 +202,12 @@ def _blocks(frame: pd.DataFrame, block: Hashable | None, texts: Texts) -> list[H
     if block is None:
         return None
     values = column_of(frame, block)
-    return [Unnamed(int(row)) if is_missing(values[row]) else values[row] for row in texts.rows]
+    is_named = [not (is_missing(value) or _is_empty(value)) for value in values]  # CSV has one way to write both
+    return [values[row] if is_named[row] else Unnamed(int(row)) for row in texts.rows]
+
+
+def _is_empty(cell: Any) -> bool:
+    return isinstance(cell, str) and not cell
 
 
 def _groups(frame: pd.DataFrame, by: Names, texts: Texts) -> dict[str, list[Any]]:

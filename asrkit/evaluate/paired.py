@@ -142,7 +142,7 @@ def paired_differences(
 
     Args:
         pairs: errors of the first and of the second system, of each utterance.
-        reference_words: of each utterance.
+        reference_words: of each utterance, shape ``(n,)``; or of each pair and utterance, shape ``(pairs, n)``.
         blocks: what each utterance belongs to; None takes every utterance for independent.
         confidence: of all decisions together (Holm 1979).
         replicates: as for ``paired_difference``; more are drawn where many pairs need smaller p values.
@@ -156,8 +156,11 @@ def paired_differences(
     draws = max(replicates, math.ceil(10 * len(pairs) / chance))
     unit = "rows" if blocks is None else "blocks"
     tests = []
-    for one, two in pairs:
-        columns = {"errors_a": one, "errors_b": two, "reference_words": reference_words}
+    words_of_pairs = (
+        [reference_words] * len(pairs) if np.ndim(reference_words) < 2 else list(np.asarray(reference_words))
+    )
+    for (one, two), words in zip(pairs, words_of_pairs, strict=True):
+        columns = {"errors_a": one, "errors_b": two, "reference_words": words}
         sums = block_sums(columns, blocks)
         tests.append(_Tests.of(sums[:, 0] - sums[:, 1], sums[:, 2], draws, seed))
     p_values = [test.p for test in tests]

@@ -246,6 +246,7 @@ def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Htm
     parts += warnings_of(
         [score.interval.warning for score in scores]
         + [own.interval.warning for own in (comparison.differences if comparison is not None else ())]
+        + [f"{score.name}: {habit}" for score in scores for habit in score.beware]
     )
     if comparison is not None:
         parts += failures_told(comparison)

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import OptionError
 from ..version import VERSION
 from .alignment import Alignment, align_all
+from .beware import spelling_differences
 from .blocks import check_labels
 from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
@@ -151,6 +152,11 @@ class Score(Shown):
         return self.texts.failed[self.name]
 
     @cached_property
+    def beware(self) -> list[str]:
+        """Where errors are a matter of spelling habits that a named option of the normalizer folds."""
+        return spelling_differences(self.compared, self.utterances, self.dialect, self.compared.rate)
+
+    @cached_property
     def alignments(self) -> list[Alignment]:
         """Word by word, one a row; the counts, the tables and the coloured views are all made of them."""
         return align_all(self.compared.reference_tokens(), self.compared.hypothesis_tokens(), self.dialect)
@@ -207,7 +213,7 @@ class Score(Shown):
             {
                 "system": self.name,
                 "made_by": dict(self.system),
-                "rate": self.texts.rate,
+                "rate": self.compared.rate,
                 "wer": self.wer,
                 "interval": {
                     "low": self.interval.low,
@@ -238,9 +244,11 @@ class Score(Shown):
                 "rows_of_frame": self.texts.total,
                 "rows_without_reference": self.texts.unreferenced,
                 "rows_failed": self.failed,
+                "rows_where_nobody_spoke": self.texts.silent,
                 "failed_as": self.texts.failed_as,
-                "unit": self.texts.unit,
-                **made_with(self.texts, self.dialect),
+                "beware": self.beware,
+                "unit": self.compared.unit,
+                **made_with(self.compared, self.dialect),
             }
         )
         return told
@@ -252,10 +260,10 @@ class Score(Shown):
         if not math.isfinite(interval.low):
             sure = f"(no interval over {blocks})"
         lines = [
-            f"{self.name}: {texts.rate} {percent(self.wer)} {sure}{unknown_told(self.compared.unknown)}",
+            f"{self.name}: {self.compared.rate} {percent(self.wer)} {sure}{unknown_told(self.compared.unknown)}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
-            f"{'words' if texts.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
+            f"{'words' if self.compared.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
             f"MER {percent(self.mer)}, WIL {percent(self.wil)}, "
             f"{percent(self.ser)} of the rows have an error",
         ]
@@ -266,7 +274,8 @@ class Score(Shown):
         lines.append(f"  {rows_told(texts, [self.name])}")
         if interval.warning:
             lines.append(f"  beware: {interval.warning}")
-        lines.append(f"  {trace(texts, self.dialect)}")
+        lines += [f"  beware: {habit}" for habit in self.beware]
+        lines.append(f"  {trace(self.compared, self.dialect)}")
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -370,7 +379,7 @@ def _rows_of(groups: Mapping[str, Sequence[Hashable]]) -> list[tuple[Any, Any]]:
     return list(keys.groupby(list(groups), sort=True, dropna=False).indices.items()) if groups else []
 
 
-def made_with(texts: Texts, dialect: Dialect) -> dict[str, Any]:
+def made_with(texts: Texts | SystemTexts, dialect: Dialect) -> dict[str, Any]:
     """What a score was made with: scores that differ in it cannot be compared."""
     return {
         "normalizer": texts.normalizer,
@@ -383,7 +392,7 @@ def made_with(texts: Texts, dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def trace(texts: Texts, dialect: Dialect) -> str:
+def trace(texts: Texts | SystemTexts, dialect: Dialect) -> str:
     """One line that says where the numbers come from."""
     return f"normalizer {texts.normalizer}, aligner {dialect_name(dialect)}, unit {texts.unit}, asrkit {VERSION}"
 
@@ -391,11 +400,18 @@ def trace(texts: Texts, dialect: Dialect) -> str:
 def rows_told(texts: Texts, names: Sequence[str]) -> str:
     """Which rows are in a score and which are not."""
     told = f"{len(texts.rows):,} of {texts.total:,} rows"
+    if texts.silent:
+        told += f", {texts.silent:,} with an empty reference, where nobody spoke"
     if texts.unreferenced:
-        told += f"; {texts.unreferenced:,} have no reference"
+        verbs = ("has", "is") if texts.unreferenced == 1 else ("have", "are")
+        told += f"; {texts.unreferenced:,} {verbs[0]} no reference and {verbs[1]} left out{UNREFERENCED}"
     what = "left out" if texts.failed_as == "exclude" else "scored as deletions"
     failures = [f"{texts.failed[name]:,} of {name}" for name in names if texts.failed[name]]
     return told + (f"; without a text and {what}: {', '.join(failures)}" if failures else "")
+
+
+# CSV has one way to write an empty text and a missing one, and pandas reads both as missing.
+UNREFERENCED = " (of CSV, pandas.read_csv(keep_default_na=False) reads an empty reference as one: nobody spoke)"
 
 
 def unknown_told(count: int) -> str:

@@ -94,6 +94,7 @@ class Texts:
         units: what is counted in each row.
         total: number of rows of the frame.
         unreferenced: number of rows without a reference, which are not scored.
+        silent: number of scored rows with an empty reference: nobody spoke there.
         failed: name of each system -> number of rows without a hypothesis although there is a reference.
         failed_as: ``exclude`` (such a row is scored for no system) or ``deletions`` (its words count as deleted).
     """
@@ -106,6 +107,7 @@ class Texts:
     units: Sequence[Unit]
     total: int
     unreferenced: int
+    silent: int
     failed: Mapping[str, int]
     failed_as: Failed
 
@@ -226,6 +228,7 @@ def comparable(
         units=units,
         total=count,
         unreferenced=count - sum(has_reference),
+        silent=sum(not text.strip() for text in written),
         failed={name: sum(flags) for name, flags in missed.items()},
         failed_as=failed,
     )
@@ -294,7 +297,11 @@ def _text(cell: Any, name: str, label: Hashable) -> str:
         return cell
     if is_missing(cell):
         return ""  # a failed row that counts as deletions
-    raise OptionError(f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40})")
+    hint = "; read the table with pandas.read_csv(..., dtype=str), which keeps figures as they are written"
+    raise OptionError(
+        f"row {label!r}: {name} is text or missing, got {type(cell).__name__} ({cell!r:.40})"
+        + hint * isinstance(cell, int | float | np.number)
+    )
 
 
 def _joined_names(normalizers: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from .characters import clean, lower, settled, unify, without_remarks, words
 from .chinese import SCRIPTS, converted
 from .confusables import code_of, has_rules, unmixed, with_one_code
 
-__all__ = ["Multilingual", "vowel_signs"]
+__all__ = ["Multilingual", "vowel_signs", "without_harakat", "without_niqqud"]
 
 _DOTLESS = ("tr", "az")
 _CHINESE = ("", "zh", "yue")
@@ -111,9 +111,9 @@ class Multilingual:
         if not text.isascii():
             text = text.translate(_ARABIC_POINTS)
             if not self.harakat:
-                text = unicodedata.normalize("NFC", _HARAKAT.sub("", text).replace("\u0671", "\u0627"))
+                text = without_harakat(text)
             if not self.niqqud:
-                text = unicodedata.normalize("NFC", _NIQQUD.sub("", text))
+                text = without_niqqud(text)
             text = clean(text, keep=_KEPT[code in _DOTTED])
             if self.chinese and code in _CHINESE:
                 text = converted(text, self.chinese)
@@ -141,6 +141,16 @@ def vowel_signs(text: str) -> frozenset[str]:
     text = unicodedata.normalize("NFD", text)
     kinds = (("harakat", _OPTIONAL_HARAKAT), ("niqqud", _NIQQUD))
     return frozenset(kind for kind, signs in kinds if signs.search(text))
+
+
+def without_harakat(text: str) -> str:
+    """The text without the vowel signs of Arabic."""
+    return unicodedata.normalize("NFC", _HARAKAT.sub("", text).replace("\u0671", "\u0627"))
+
+
+def without_niqqud(text: str) -> str:
+    """The text without the points of Hebrew."""
+    return unicodedata.normalize("NFC", _NIQQUD.sub("", text))
 
 
 # Of the signs that ``harakat=False`` removes, these are never part of how a word is spelled; maddah and hamza are.
