@@ -327,19 +327,8 @@ class Comparison(Shown):
 
     def __str__(self) -> str:
         texts = self.scores[0].texts
-        width = max(len(name) for name in self.names)
         lines = [] if len(self.differences) == 1 else [self.headline]  # of one pair, its verdict says the same
-        lines += [
-            f"{'system':{width}}  {texts.rate:>6}  {'interval':>16}  {'sub':>6} {'del':>6} {'ins':>6}  {'RTFx':>6}  $/h"
-        ]
-        for score in self.scores:
-            interval = interval_told(score)
-            counts = score.counts
-            rtfx, paid = speed(score.rtfx), dollars(score.dollars_per_hour)
-            lines.append(
-                f"{score.name:{width}}  {percent(score.wer):>6}  {interval:>16}  {counts.substitutions:6,} "
-                f"{counts.deletions:6,} {counts.insertions:6,}  {rtfx:>6}  {paid}"
-            )
+        lines += self._table()
         lines += [told for score in self.scores for told in partial_rates(score.name, score.rates)]
         shown = self.shown_differences
         lines += [difference.verdict for difference in shown]
@@ -355,6 +344,27 @@ class Comparison(Shown):
         lines.append(rows_told(texts, self.names))
         lines.append(trace(texts, self.scores[0].dialect))
         return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        """A line for each system below a head; speed and price have a column where some system has one."""
+        width = max(len(name) for name in ("system", *self.names))
+        columns: dict[str, tuple[int, list[str]]] = {
+            self.scores[0].texts.rate: (6, [percent(score.wer) for score in self.scores]),
+            "interval": (16, [interval_told(score) for score in self.scores]),
+            "sub": (6, [f"{score.counts.substitutions:,}" for score in self.scores]),
+            "del": (6, [f"{score.counts.deletions:,}" for score in self.scores]),
+            "ins": (6, [f"{score.counts.insertions:,}" for score in self.scores]),
+        }
+        if not all(math.isnan(score.rtfx) for score in self.scores):
+            columns["RTFx"] = (6, [speed(score.rtfx) for score in self.scores])
+        if not all(math.isnan(score.dollars_per_hour) for score in self.scores):
+            columns["$/h"] = (6, [dollars(score.dollars_per_hour) for score in self.scores])
+        cells = zip(*([name, *values] for name, (_, values) in columns.items()), strict=True)
+        widths = [max(least, len(name)) for name, (least, _) in columns.items()]
+        return [
+            f"{name:{width}}  " + "  ".join(f"{cell:>{wide}}" for cell, wide in zip(row, widths, strict=True))
+            for name, row in zip(["system", *self.names], cells, strict=True)
+        ]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
