@@ -204,8 +204,16 @@ def test_a_disk_that_fails_is_no_damaged_file(suffix, good, capfd):
     [
         {},
         {"duration": 1.0, "sampling_rate": 1, "channels": 1, "format": "wav"},
-        {"duration": "long", "sampling_rate": 1, "channels": 1, "format": "wav", "has_video": False},
-        {"duration": 1.0, "sampling_rate": 1, "channels": 1, "format": "wav", "has_video": False, "more": 1},
+        {"duration": "long", "sampling_rate": 1, "channels": 1, "format": "wav", "has_video": False, "tracks": 1},
+        {
+            "duration": 1.0,
+            "sampling_rate": 1,
+            "channels": 1,
+            "format": "wav",
+            "has_video": False,
+            "tracks": 1,
+            "more": 1,
+        },
     ],
 )
 def test_nonsense_of_a_worker_about_headers_has_a_code(told):
