@@ -169,7 +169,8 @@ def _transcribe(options: argparse.Namespace) -> int:
     if options.dry_run:
         from .costs import estimate
 
-        print(estimate(table, options.audio, model=options.model, progress=not options.quiet))
+        further = _further_options(options.option)
+        print(estimate(table, options.audio, model=options.model, progress=not options.quiet, **further))
         return 0
     if options.journal and options.no_journal:
         raise OptionError("expected --journal PATH or --no-journal, not both")

@@ -490,3 +490,15 @@ class TestOldPrices:
 def test_a_flac_file_that_cannot_hold_the_channels_is_an_error_of_the_row():
     with pytest.raises(DecodeError, match="12 channels, and a request holds 8"):
         list(uploads(asrkit.source.locate(tone(0.2, 12)), Upload(frozenset(), 10**6, keeps_channels=True), 60.0))
+
+
+def test_the_shells_estimate_counts_the_channels_that_an_option_asks_for(tmp_path, capsys):
+    from asrkit.cli import main
+
+    (tmp_path / "call.wav").write_bytes(file_of(60.0, 2))
+    given = ["transcribe", str(tmp_path / "call.wav"), "--model", NOVA, "--dry-run", "-q"]
+
+    assert main([*given, "--option", "multichannel=true"]) == 0
+    assert "2.0 min" in capsys.readouterr().out
+    assert main([*given, "--option", "multichanel=true"]) == 2
+    assert "did you mean 'multichannel'" in capsys.readouterr().err
