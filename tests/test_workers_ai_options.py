@@ -99,6 +99,16 @@ class TestTheLanguage:
         heard_by((service := Service()).backend(), language="fr")
         assert asked(service) == [("language", "fr")]
 
+    @pytest.mark.parametrize("given, sent", [("German", "de"), ("multi", "multi"), ("en-US", "en-US"), ("taq", "taq")])
+    def test_a_name_becomes_the_code_that_nova_takes(self, given, sent):
+        heard_by((service := Service()).backend(language=given))
+
+        assert asked(service) == [("language", sent)]
+
+    def test_a_language_that_is_none_is_refused_before_anything_is_sent(self):
+        with pytest.raises(OptionError, match="unknown language 'Klingonish'"):
+            Service().backend(language="Klingonish")
+
     def test_who_asks_not_to_find_it_out_is_obeyed(self):
         heard_by((service := Service()).backend(detect_language=False))
 

@@ -228,7 +228,8 @@ class WorkersAI:
         """
         self._option_for("language", "language" if "language" in self.model.options else None)
         code = language.strip()
-        if self.model.dialect == "turbo" and len(code) > 3 and code.isalpha():  # a name; turbo takes codes
+        takes_codes = self.model.dialect in ("turbo", "deepgram")
+        if takes_codes and len(code) > 3 and code.isalpha() and code.lower() != "multi":  # a name
             from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
             if code.lower() not in TO_LANGUAGE_CODE:
