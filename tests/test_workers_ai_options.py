@@ -512,3 +512,14 @@ def test_the_shells_estimate_counts_the_channels_that_an_option_asks_for(tmp_pat
     assert "2.0 min" in capsys.readouterr().out
     assert main([*given, "--option", "multichanel=true"]) == 2
     assert "did you mean 'multichannel'" in capsys.readouterr().err
+
+
+def test_a_stretch_of_a_recording_keeps_its_channels_and_its_place():
+    samples = np.stack([np.zeros(96_000), np.linspace(0, 0.6, 96_000)], axis=1).astype(np.float32)
+    source = asrkit.source.locate((samples, 16_000))
+
+    [window] = uploads(source, Upload(frozenset(), 10**6, keeps_channels=True), 60.0, start=2.0, end=4.0)
+
+    sent = soundfile.read(BytesIO(window.audio.data))[0]
+    assert (window.start, window.audio.channels, window.audio.duration) == (0.0, 2, 2.0)
+    assert sent[[0, -1], 1] == pytest.approx([0.2, 0.4], abs=0.001)
