@@ -445,13 +445,14 @@ def _stepped(captions: Iterable[Caption]) -> Iterator[Caption]:
 def voice_of(channel: int | None, speaker: str | None) -> str:
     """Who speaks, for people; empty if unknown.
 
-    >>> voice_of(1, "0"), voice_of(None, "Anna"), voice_of(None, None)
-    ('Channel 1, Speaker 0', 'Anna', '')
+    >>> voice_of(1, "0"), voice_of(None, "Anna"), voice_of(None, "0 (part 2)"), voice_of(None, None)
+    ('Channel 1, Speaker 0', 'Anna', 'Speaker 0 (part 2)', '')
     """
     name = " ".join((speaker or "").split())
+    is_number = name.split(" ")[0].isdecimal()
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME - 1]}…"
-    parts = ["" if channel is None else f"Channel {channel}", f"Speaker {name}" if name.isdecimal() else name]
+    parts = ["" if channel is None else f"Channel {channel}", f"Speaker {name}" if is_number else name]
     return ", ".join(part for part in parts if part)
 
 

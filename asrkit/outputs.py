@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from .errors import OptionError
 from .source import describe, is_missing
 
-__all__ = ["caption_files", "check_new"]
+__all__ = ["caption_files", "check_new", "folds_case"]
 
 NAME_BYTES = 240  # of a file's name; file systems take 255
 NAMED = 3  # files in a message
@@ -60,7 +60,7 @@ def caption_files(
     stems = Counter(_folded((*folders, _stem(name))) for *folders, name in {name for name in names if name})
     files = [None if name is None else output / _file(name, _is_shared(name, stems), ending) for name in names]
     wanted = [None if languages is None or is_missing(languages[n]) else languages[n] for n in range(len(cells))]
-    row = _first_alike(files, list(zip(_identities(cells, parts), wanted, strict=True)), _folds_case(output))
+    row = _first_alike(files, list(zip(_identities(cells, parts), wanted, strict=True)), folds_case(output))
     if row is not None:
         told = [describe(cells[n]) + (f" in {wanted[n]}" if wanted[n] else "") for n in row]
         raise OptionError(
@@ -163,7 +163,7 @@ def _first_alike(files: Sequence[Path | None], asked: Sequence[object], folds: b
     return None
 
 
-def _folds_case(folder: Path) -> bool:
+def folds_case(folder: Path) -> bool:
     """Whether names that differ by case alone are one file there."""
     for place in (folder, *folder.absolute().parents):
         other = place.with_name(place.name.swapcase()) if place.name else place

@@ -60,7 +60,7 @@ def some_segments(seed: int) -> list[Segment]:
                     max(word.end for word in words),
                     words if chance.random() < 0.8 else (),
                     channel=voice if voices > 1 else None,
-                    speaker=chance.choice([None, "0", "Anna Maria from somewhere far away"]),
+                    speaker=chance.choice([None, "0", "Anna Maria from somewhere far away", "0 (part 12)"]),
                 )
             )
             at = segments[-1].end

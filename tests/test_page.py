@@ -545,7 +545,7 @@ def test_captions_are_webvtt_that_a_browser_reads(page, jfk, known):
         times, *lines = cue.split("\n")
         assert re.fullmatch(r"\d\d:[0-5]\d:[0-5]\d\.\d{3} --> \d\d:[0-5]\d:[0-5]\d\.\d{3}", times)
         assert 1 <= len(lines) <= 2
-        assert all(len(line) <= 60 for line in lines)
+        assert all(len(line) <= 42 for line in lines)
     read = page.evaluate(
         """vtt => new Promise((resolve, reject) => {
             const track = document.createElement("track");
@@ -579,6 +579,19 @@ def test_captions_of_long_recordings_count_hours_and_escape_what_webvtt_would_re
         "00:59:59.500 --> 01:00:00.250\n--&gt;\n\n"
         "10:00:00.500 --> 10:00:01.000\nR&amp;D\n"
     )
+
+
+def test_captions_have_short_lines_whatever_the_words_are(page, spoken):
+    texts = ["antidisestablishmentarianism", "an", "a", "establishment", "of"] * 20
+    words = [{"word": text, "start": 0.1 * at, "end": 0.1 * at + 0.1} for at, text in enumerate(texts)]
+    answer_with(page, {"text": " ".join(texts), "word_count": len(texts), "words": words})
+    transcribe(page, spoken)
+    expect(page.locator(".word")).to_have_count(len(texts))
+
+    lines = [cue.split("\n")[1:] for cue in save_captions(page).rstrip("\n").split("\n\n")[1:]]
+
+    assert all(1 <= len(own) <= 2 and max(map(len, own)) <= 42 for own in lines)
+    assert " ".join(line for own in lines for line in own).split() == texts
 
 
 # ---- for everybody

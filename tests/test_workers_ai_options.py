@@ -99,6 +99,16 @@ class TestTheLanguage:
         heard_by((service := Service()).backend(), language="fr")
         assert asked(service) == [("language", "fr")]
 
+    @pytest.mark.parametrize("given, sent", [("German", "de"), ("multi", "multi"), ("en-US", "en-US"), ("taq", "taq")])
+    def test_a_name_becomes_the_code_that_nova_takes(self, given, sent):
+        heard_by((service := Service()).backend(language=given))
+
+        assert asked(service) == [("language", sent)]
+
+    def test_a_language_that_is_none_is_refused_before_anything_is_sent(self):
+        with pytest.raises(OptionError, match="unknown language 'Klingonish'"):
+            Service().backend(language="Klingonish")
+
     def test_who_asks_not_to_find_it_out_is_obeyed(self):
         heard_by((service := Service()).backend(detect_language=False))
 
@@ -490,3 +500,26 @@ class TestOldPrices:
 def test_a_flac_file_that_cannot_hold_the_channels_is_an_error_of_the_row():
     with pytest.raises(DecodeError, match="12 channels, and a request holds 8"):
         list(uploads(asrkit.source.locate(tone(0.2, 12)), Upload(frozenset(), 10**6, keeps_channels=True), 60.0))
+
+
+def test_the_shells_estimate_counts_the_channels_that_an_option_asks_for(tmp_path, capsys):
+    from asrkit.cli import main
+
+    (tmp_path / "call.wav").write_bytes(file_of(60.0, 2))
+    given = ["transcribe", str(tmp_path / "call.wav"), "--model", NOVA, "--dry-run", "-q"]
+
+    assert main([*given, "--option", "multichannel=true"]) == 0
+    assert "2.0 min" in capsys.readouterr().out
+    assert main([*given, "--option", "multichanel=true"]) == 2
+    assert "did you mean 'multichannel'" in capsys.readouterr().err
+
+
+def test_a_stretch_of_a_recording_keeps_its_channels_and_its_place():
+    samples = np.stack([np.zeros(96_000), np.linspace(0, 0.6, 96_000)], axis=1).astype(np.float32)
+    source = asrkit.source.locate((samples, 16_000))
+
+    [window] = uploads(source, Upload(frozenset(), 10**6, keeps_channels=True), 60.0, start=2.0, end=4.0)
+
+    sent = soundfile.read(BytesIO(window.audio.data))[0]
+    assert (window.start, window.audio.channels, window.audio.duration) == (0.0, 2, 2.0)
+    assert sent[[0, -1], 1] == pytest.approx([0.2, 0.4], abs=0.001)

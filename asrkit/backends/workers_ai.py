@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 import time
@@ -19,6 +18,7 @@ from ..audio import Audio, Encoded, encode
 from ..cloudflare.account import API, Account, Gateway, is_loopback
 from ..cloudflare.answers import transcript_of
 from ..cloudflare.codes import CODES, Then, then
+from ..cloudflare.message import Query, message
 from ..cloudflare.models import Model, check_options, model_of
 from ..cloudflare.prices import price_of, warn_if_old
 from ..errors import (
@@ -67,8 +67,6 @@ MOST_PLAYER, MOST_PLAYERS = 200, 8  # characters of a name; names, should a serv
 QUOTED = 500  # characters of the service's own words in a message
 MAX_ANSWER, ANSWER_PER_SECOND = 4 * 2**20, 16 * 2**10  # bytes; fast speech with every detail has about 2 kB a second
 UNPAID = (RefusedError, RateLimitError, CredentialsError, QuotaError)  # a clear no, before any work
-
-Query = list[tuple[str, str | int | float | bool | None]]  # names may come several times
 
 
 class WorkersAI:
@@ -203,9 +201,7 @@ class WorkersAI:
             longest=self.longest,
             speech_gate=self.speech_gate,
             at_once=self.traffic.most,
-            upload=Upload(
-                self.model.containers, int(self.max_bytes / growth) - 1_000, keeps_channels=self.hears_channels
-            ),
+            upload=Upload(self.model.containers, int(self.max_bytes / growth) - 1_000, self.hears_channels),
             is_fingerprinted=self.account.base_url == API,  # at another address nobody knows what answers
             answers=self.model.dialect == "deepgram",
         )
@@ -216,10 +212,8 @@ class WorkersAI:
         return bool(self.options.get("multichannel"))
 
     def _asked(self, language: str | None) -> dict[str, Any]:
-        """The options of a request, but for its language."""
-        detects = self.model.detects
-        found_out = {detects: True} if detects and not language else {}
-        return {**found_out, **self.options}
+        asks = self.model.detects if not language else None
+        return {**({asks: True} if asks else {}), **self.options}
 
     @property
     def spending(self) -> Spending:
@@ -261,7 +255,8 @@ class WorkersAI:
         """
         self._option_for("language", "language" if "language" in self.model.options else None)
         code = language.strip()
-        if self.model.dialect == "turbo" and len(code) > 3 and code.isalpha():  # a name; turbo takes codes
+        takes_codes = self.model.dialect in ("turbo", "deepgram")
+        if takes_codes and len(code) > 3 and code.isalpha() and code.lower() != "multi":  # a name
             from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
             if code.lower() not in TO_LANGUAGE_CODE:
@@ -336,7 +331,8 @@ class WorkersAI:
 
     def _request(self, clip: Encoded, language: str | None, costs: list[float]) -> Transcript:
         """Send it once. What it costs, or may cost, is added to ``costs``."""
-        content, headers, query = self._message(clip, language)
+        options = self._asked(language) | ({"language": language} if language else {})
+        content, headers, query = message(self.model, self.shape, clip, options)
         with self.traffic.place():
             reservation = self.ledger.reserve(clip.duration, clip, clip.channels if self.hears_channels else 1)
             began = time.perf_counter()
@@ -367,25 +363,6 @@ class WorkersAI:
         player = printable(unquote(headers.get(PLAYER, "")), MOST_PLAYER)
         if player and self.account.elsewhere is not None and len(self._players) < MOST_PLAYERS:
             self._players.add(player)
-
-    def _message(self, clip: Encoded, language: str | None) -> tuple[bytes, dict[str, str], Query]:
-        """Body, headers and query; a list is a parameter for each of its items."""
-        options = {**self._asked(language), **({"language": language} if language else {})}
-        if clip.format in self.model.encodings:
-            options["encoding"] = clip.format
-        if self.shape == "raw":
-            query: Query = [
-                (name, _query(item))
-                for name, value in options.items()
-                for item in (value if isinstance(value, list) else [value])
-            ]
-            return clip.data, {"Content-Type": clip.media_type}, query
-        if self.shape == "base64":
-            audio: Any = base64.b64encode(clip.data).decode()
-        else:
-            audio = list(clip.data)
-        body = json.dumps({"audio": audio, **options}, separators=(",", ":")).encode()
-        return body, {"Content-Type": "application/json"}, []
 
     def _exchange(
         self, content: bytes, headers: Mapping[str, str], query: Query, duration: float
@@ -603,10 +580,6 @@ def _until_midnight() -> str:
 def _hours(seconds: float) -> str:
     minutes = int(seconds // 60)
     return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def _query(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _first_error(answer: Mapping[str, Any]) -> Mapping[str, Any]:

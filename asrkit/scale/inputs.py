@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
 from ..errors import AsrkitError, OptionError, SourceError
+from ..outputs import folds_case
 from ..recordings import sorted_out
 from ..tables import ENDINGS
 from ..writable import check_folder
@@ -154,7 +155,7 @@ def _tables(found: Sequence[Found], out: str) -> list[Shard]:
         name = _result_name(file.name)
         other = by_target.setdefault(name, file)
         first = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-        if other is not file or (first != name and _folds_case(out)):
+        if other is not file or (first != name and not is_url(out) and folds_case(Path(out))):
             raise OptionError(
                 f"{by_target[first].path} and {file.path} would both be written to {join(out, name)}; "
                 "give them in two calls, each with its own out="
@@ -171,17 +172,6 @@ def _result_name(name: str) -> str:
     path = PurePosixPath(name)
     above = [part.lstrip("._") or "folder" for part in path.parts[:-1]]
     return str(PurePosixPath(*above, f"{path.stem.lstrip('._') or 'table'}.parquet"))
-
-
-def _folds_case(out: str) -> bool:
-    """Whether names that differ by case alone are one file there."""
-    if is_url(out):
-        return False
-    for folder in (Path(out), *Path(out).parents):
-        other = folder.with_name(folder.name.swapcase()) if folder.name else folder
-        if folder.exists() and other != folder:
-            return other.exists() and other.samefile(folder)
-    return False
 
 
 def _recordings(

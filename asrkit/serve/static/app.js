@@ -409,6 +409,8 @@ function size(bytes) {
 
 // ---- captions ---------------------------------------------------------------------------------------------------
 
+const LINE = 42; // characters
+
 function clock(seconds) {
   const all = Math.round(seconds * 1000);
   const part = (divisor, modulus, width) => String(Math.floor(all / divisor) % modulus).padStart(width, "0");
@@ -422,31 +424,36 @@ function captions() {
   for (const { start, end, before, shown } of words) {
     const full =
       cue &&
-      (cue.text.length + before.length + shown.length > 84 ||
+      (!twoLines([...cue.parts, before + shown]) ||
         end - cue.start > 6 ||
         start - cue.end > 0.8 ||
-        (/[.!?。！？…]$/.test(cue.text) && cue.text.length > 20));
+        (/[.!?。！？…]$/.test(cue.parts.at(-1)) && cue.parts.join("").length > 20));
     if (!cue || full) {
-      cue = { start, end, text: "" };
+      cue = { start, end, parts: [] };
       cues.push(cue);
     }
-    cue.text += cue.text ? before + shown : shown;
+    cue.parts.push(cue.parts.length ? before + shown : shown);
     cue.end = Math.max(cue.end, end);
   }
   const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const text = ({ parts }) => escaped(twoLines(parts) ?? flat(parts));
   return [
     "WEBVTT",
-    ...cues.map(({ start, end, text }) => `${clock(start)} --> ${clock(Math.max(end, start + 0.02))}\n${escaped(twoLines(text))}`),
+    ...cues.map((cue) => `${clock(cue.start)} --> ${clock(Math.max(cue.end, cue.start + 0.02))}\n${text(cue)}`),
   ].join("\n\n") + "\n";
 }
 
-function twoLines(text) {
-  const flat = text.replace(/\s+/g, " ").trim();
-  if (flat.length <= 42) return flat;
-  const blanks = [...flat.matchAll(/ /g)].map(({ index }) => index);
-  if (!blanks.length) return flat;
-  const middle = blanks.reduce((best, at) => (Math.abs(at - flat.length / 2) < Math.abs(best - flat.length / 2) ? at : best));
-  return `${flat.slice(0, middle)}\n${flat.slice(middle + 1)}`;
+function flat(parts) {
+  return parts.join("").replace(/\s+/g, " ").trim();
+}
+
+// Words in one line or in two that are about as long; null where they do not fit.
+function twoLines(parts) {
+  if (flat(parts).length <= LINE) return flat(parts);
+  const pairs = parts.slice(1).map((_, at) => [flat(parts.slice(0, at + 1)), flat(parts.slice(at + 1))]);
+  const fitting = pairs.filter((lines) => lines.every((line) => line.length <= LINE));
+  const unevenness = ([one, two]) => Math.abs(one.length - two.length);
+  return fitting.sort((one, two) => unevenness(one) - unevenness(two))[0]?.join("\n") ?? null;
 }
 
 function saveCaptions() {
