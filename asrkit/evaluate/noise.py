@@ -31,7 +31,7 @@ def snr(samples: Any, sampling_rate: int = SAMPLING_RATE) -> float:
     a histogram of frame powers in the same way). Frames of zeros do not count, they are no room.
 
     It needs pauses, and noise that is the same in them as elsewhere. Measured on read speech with noise added
-    (mean error in dB at 0, 5, 10, 15 and 20 dB; single recordings differ from it by up to 2):
+    (mean error in dB at 0, 5, 10, 15 and 20 dB; single recordings differ from it by up to 2.5):
 
     ===================================  ====  ====  ====  ====  ====
     white noise, or a hum of 50 Hz       +0.3  +0.0  -0.3  -1.0  -2.8
