@@ -691,7 +691,7 @@ class _Decoder:
         import av
 
         is_clocked = self.format in CLOCKED and "chained" not in self.ogg_faults
-        zero, damaged = zero_of(container), self.damaged
+        zero, damaged, tick = zero_of(container), self.damaged, 0.0
         for packet in self._packets(container, audio, zero):
             if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
                 raise DecodeError("the sound is encrypted", code="encrypted")
@@ -707,7 +707,8 @@ class _Decoder:
             for frame in frames:
                 stamp = None
                 if is_clocked and frame.pts is not None and frame.time_base is not None:
-                    stamp = float(frame.pts * frame.time_base) - zero
+                    tick = tick or float(frame.time_base)  # the same for all; fractions are slow
+                    stamp = frame.pts * tick - zero
                 yield Frame(_full_scale(frame_samples(frame)), frame.sample_rate, stamp, self.damaged > damaged)
                 damaged = self.damaged
 
@@ -731,7 +732,7 @@ class _Decoder:
             if packet is None:
                 return
             is_sound = packet.stream.index == audio.index
-            if packet.pts is not None and packet.time_base is not None:
+            if is_told_by_pictures and packet.pts is not None and packet.time_base is not None:
                 stamp = float(packet.pts * packet.time_base)
                 self.reached = max(self.reached, stamp + float((packet.duration or 0) * packet.time_base))
                 if not is_sound and self.clock.pictures is not None:
@@ -781,7 +782,7 @@ def _blocks(decoder: _Decoder, size: int) -> Iterator[Audio]:
     for piece in decoder.pieces():
         waiting.append(piece)
         length += len(piece)
-        while length >= size:
+        while length > size:  # the last block carries what the end of the file tells
             whole = np.concatenate(waiting)
             yield Audio(whole[:size], warnings=decoder.warnings)
             waiting = [whole[size:]]
