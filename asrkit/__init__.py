@@ -21,10 +21,11 @@ if TYPE_CHECKING:  # editors and mypy see the real ones ...
     from .backends.pipeline import Pipeline
     from .backends.whisper import Whisper
     from .backends.workers_ai import WorkersAI
-    from .batch import Failure, transcribe
+    from .batch import transcribe
     from .costs import estimate
     from .evaluate.annotators import agreement
     from .labels import read_labels
+    from .outcomes import Failure
     from .scale.files import transcribe_files, transcribe_shard
     from .scale.planning import plan
     from .transcript import Segment, Transcript, Word
@@ -37,7 +38,7 @@ _LAZY = {  # ... Python imports them on first use
     "Backend": ".backends.base",
     "Browser": ".widgets.browser",
     "Canned": ".backends.canned",
-    "Failure": ".batch",
+    "Failure": ".outcomes",
     "Labeler": ".widgets.labeler",
     "Pipeline": ".backends.pipeline",
     "Player": ".widgets.player",

@@ -755,7 +755,7 @@ class _Decoder:
         import av
 
         is_clocked = self.format in CLOCKED and "chained" not in self.ogg_faults
-        zero, damaged = zero_of(container), self.damaged
+        zero, damaged, tick = zero_of(container), self.damaged, 0.0
         for packet in self._packets(container, audio, zero):
             if any(data.data_type == "encryption_info" for data in packet.iter_sidedata()):
                 raise DecodeError("the sound is encrypted", code="encrypted")
@@ -771,7 +771,8 @@ class _Decoder:
             for frame in frames:
                 stamp = None
                 if is_clocked and frame.pts is not None and frame.time_base is not None:
-                    stamp = float(frame.pts * frame.time_base) - zero
+                    tick = tick or float(frame.time_base)  # the same for all; fractions are slow
+                    stamp = frame.pts * tick - zero
                 samples = frame_samples(frame)
                 samples = FullScale.of_type(samples.dtype).applied(samples)
                 yield Frame(samples, frame.sample_rate, stamp, self.damaged > damaged)
@@ -797,7 +798,7 @@ class _Decoder:
             if packet is None:
                 return
             is_sound = packet.stream.index == audio.index
-            if packet.pts is not None and packet.time_base is not None:
+            if is_told_by_pictures and packet.pts is not None and packet.time_base is not None:
                 stamp = float(packet.pts * packet.time_base)
                 self.reached = max(self.reached, stamp + float((packet.duration or 0) * packet.time_base))
                 if not is_sound and self.clock.pictures is not None:
@@ -853,7 +854,7 @@ def _blocks(decoder: _Decoder, size: int) -> Iterator[Audio]:
     for piece in decoder.pieces():
         waiting.append(piece)
         length += len(piece)
-        while length >= size:
+        while length > size:  # the last block carries what the end of the file tells
             whole = np.concatenate(waiting)
             yield Audio(whole[:size], warnings=decoder.warnings)
             waiting = [whole[size:]]

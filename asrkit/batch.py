@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from .journal.payments import NO_ROW, row_number
 from .journal.place import chosen
 from .journal.run import Answer, Content
 from .journal.run import Run as Journal
+from .outcomes import NOT_REACHED, Failure, Outcome
 from .printable import printable
 from .progress import Progress
 from .seconds import checked_seconds, column_of_seconds
@@ -56,7 +57,7 @@ from .upload import uploads
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["NOT_REACHED", "Failure", "Outcome", "transcribe", "transcribe_cells"]
+__all__ = ["transcribe", "transcribe_cells"]
 
 PLANNED = 4_096  # rows looked at ahead and put in order of length
 IDLE_SECONDS = 1.0  # that a batch waits for more clips: one that takes long to decode shall not hold up the others
@@ -68,32 +69,6 @@ STOP_SECONDS = 5.0  # that all threads which read may take to end; after a secon
 CLAIMED, CLAIMED_SECONDS = 64, 240.0  # rows, and audio in them, that are claimed together, just before they are read
 LOOK_AGAIN = 0.25  # seconds until rows that another process works on are looked for again
 QUICK = 0.01  # seconds of a call after which rows may wait for the journal: the next is as quick
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A row that gave no transcript, and why. ``code`` is short, ``message`` says what to do."""
-
-    code: str
-    message: str
-    error: AsrkitError = field(compare=False, repr=False)
-
-    @property
-    def cost(self) -> float | None:
-        """Dollars that the row has cost or may have cost all the same; None where nothing is paid."""
-        return self.error.cost if isinstance(self.error, BackendError) else None
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
-
-    @classmethod
-    def of(cls, error: AsrkitError) -> Self:
-        """From the exception."""
-        return cls(error.code, str(error), error)
-
-
-Outcome = Transcript | Failure | None  # None: the cell holds no audio
-NOT_REACHED = Failure.of(BackendError("not reached before the run was stopped", code="interrupted"))
 
 
 def transcribe(

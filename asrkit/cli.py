@@ -24,7 +24,7 @@ from .turns import channel_argument
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .batch import Outcome
+    from .outcomes import Outcome
 
 __all__ = ["main"]
 
@@ -103,7 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a further option of the model, such as vad_filter=true; may be repeated",
     )
-    transcribe.add_argument("--channel", type=int, help="take this one (from 0) instead of the average of all")
     transcribe.add_argument(
         "--track", type=track_option, help="take this audio track: a number from 0, or a language such as eng"
     )
@@ -232,9 +231,10 @@ def _transcribe(options: argparse.Namespace) -> int:
 
 def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Iterator[Outcome]:
     """One outcome a row. After Ctrl-C those that are done, so that they are written like any other."""
-    from .batch import NOT_REACHED, transcribe_cells
+    from .batch import transcribe_cells
     from .failures import Failures
     from .journal.place import chosen
+    from .outcomes import NOT_REACHED
 
     by_row = options.language is not None and options.language in table.columns
     journal = False if options.no_journal else options.journal
@@ -375,7 +375,7 @@ def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
 
 def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], wanted: str) -> int:
     """Text or JSON lines, each as soon as it is its turn."""
-    from .batch import NOT_REACHED
+    from .outcomes import NOT_REACHED
     from .source import describe
     from .transcript import Transcript
 
@@ -429,7 +429,7 @@ def _write_captions(cells: pd.Series[Any], rows: Iterator[Outcome], files: Seque
 
 
 def _write_table(table: pd.DataFrame, rows: Iterator[Outcome], options: argparse.Namespace, wanted: str) -> int:
-    from .batch import Failure
+    from .outcomes import Failure
     from .transcript import Transcript
 
     texts, errors, failed = [], [], 0
@@ -478,7 +478,7 @@ def _as_utf8(value: object) -> object:
 
 
 def _report(cell: object, row: Outcome) -> bool:
-    from .batch import NOT_REACHED, Failure
+    from .outcomes import NOT_REACHED, Failure
 
     if isinstance(row, Failure) and row is not NOT_REACHED:
         from tqdm import tqdm

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from .outcomes import NOT_REACHED, Failure, Outcome
 from .printable import printable
-
-if TYPE_CHECKING:
-    from .batch import Outcome
 
 __all__ = ["Failures"]
 
@@ -26,8 +23,6 @@ class Failures:
 
     def add(self, outcome: Outcome) -> None:
         """One row; a missing cell is none, and so is a row that a stopped run has not reached."""
-        from .batch import NOT_REACHED, Failure
-
         if outcome is None or outcome is NOT_REACHED:
             return
         self.rows += 1

@@ -14,6 +14,7 @@ from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
+from .outcomes import NOT_REACHED, Failure, Outcome
 from .renamed import renamed
 from .seconds import column_of_seconds
 from .transcript import Transcript
@@ -172,7 +173,7 @@ class FrameAsr:
         if channel == EACH:
             backend = with_word_times(backend)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
-        done: dict[int, batch.Outcome] = {}
+        done: dict[int, Outcome] = {}
         failures = Failures()
         waited: list[float] = []  # by the runs that have heard what the journal answers
         running = batch.transcribe_cells(
@@ -511,8 +512,8 @@ class FrameAsr:
         )
 
 
-def _is_interrupted(outcome: batch.Outcome) -> bool:
-    return isinstance(outcome, batch.Failure) and outcome.code == batch.NOT_REACHED.code
+def _is_interrupted(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failure) and outcome.code == NOT_REACHED.code
 
 
 def _new_columns(into: str, details: bool, *, has_language: bool = False) -> list[str]:
@@ -523,13 +524,13 @@ def _new_columns(into: str, details: bool, *, has_language: bool = False) -> lis
 
 def _joined(
     frame: pd.DataFrame,
-    done: Mapping[int, batch.Outcome],
+    done: Mapping[int, Outcome],
     new: Sequence[str],
     backend: Backend,
     into: str,
     details: bool,
 ) -> pd.DataFrame:
-    rows = [done.get(number, batch.NOT_REACHED) for number in range(len(frame))]
+    rows = [done.get(number, NOT_REACHED) for number in range(len(frame))]
     heard = [row if isinstance(row, Transcript) else None for row in rows]
     values: dict[str, pd.Series[Any]] = {}
 
@@ -537,7 +538,7 @@ def _joined(
         values[name] = pd.Series(cells, index=frame.index, dtype=dtype)
 
     add(new[0], [row.text if row else None for row in heard], TEXT)
-    add(new[1], [str(row) if isinstance(row, batch.Failure) else None for row in rows], TEXT)
+    add(new[1], [str(row) if isinstance(row, Failure) else None for row in rows], TEXT)
     if f"{into}_language" in new:
         add(new[2], [row.language if row else None for row in heard], TEXT)
     if details:

@@ -25,8 +25,9 @@ import asrkit
 from asrkit import audio
 from asrkit.backends import from_model
 from asrkit.backends.base import Preferences
-from asrkit.batch import Failure, transcribe_cells
+from asrkit.batch import transcribe_cells
 from asrkit.isolation import Limits, Workers
+from asrkit.outcomes import Failure
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "tests"))

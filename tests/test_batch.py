@@ -12,8 +12,9 @@ import pytest
 
 from asrkit import Canned, batch
 from asrkit.backends.base import Preferences
-from asrkit.batch import Failure, transcribe, transcribe_cells
+from asrkit.batch import transcribe, transcribe_cells
 from asrkit.errors import BackendError, DecodeError, OptionError, OutOfMemoryError, SourceError
+from asrkit.outcomes import Failure
 from asrkit.transcript import Segment, Transcript
 
 if TYPE_CHECKING:

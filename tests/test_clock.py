@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_films import FILMS, RATE, Film
 
 import asrkit
-from asrkit.audio import load, probe, stream
+from asrkit.audio import Audio, encode, load, probe, stream
 from asrkit.clock import LONG, Clock, Frame, Pictures
 from asrkit.widgets.clips import Clips, Sound
 
@@ -125,6 +125,19 @@ def test_a_jump_of_hours_makes_no_hours_of_silence(tmp_path, jump):
 
     assert sum(block.duration for block in blocks) == pytest.approx(4.0, abs=0.1)
     assert codes(blocks[-1].warnings).count("gaps") == 1
+
+
+def test_what_is_lost_is_said_where_the_sound_ends_with_a_block():
+    whole = soundfile_of(2.0)
+
+    blocks = list(stream(whole[:-RATE], block_seconds=0.5))  # 1.5 s are left
+
+    assert [block.duration for block in blocks] == [0.5, 0.5, 0.5]
+    assert codes(blocks[-1].warnings) == ["truncated"]
+
+
+def soundfile_of(seconds: float) -> bytes:
+    return encode(Audio(np.full(int(seconds * RATE), 0.1, np.float32)), "wav").data
 
 
 # -- the clock alone

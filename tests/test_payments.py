@@ -18,9 +18,9 @@ import pytest
 import asrkit
 from asrkit import cli
 from asrkit.audio import Audio, encode
-from asrkit.batch import Failure
 from asrkit.cloudflare.prices import price_of
 from asrkit.journal.payments import row_number
+from asrkit.outcomes import Failure
 
 WHISPER = "@cf/openai/whisper"
 SECOND = price_of(WHISPER).dollars(1.0)
@@ -223,7 +223,7 @@ AGAIN_AND_AGAIN = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 import asrkit
-from asrkit.batch import Failure
+from asrkit.outcomes import Failure
 
 url, journal, folder, cap, kills, seed, together = json.loads(sys.argv[1])
 cells = sorted(Path(folder).iterdir())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from asrkit import batch, transcribe
+from asrkit import transcribe
 from asrkit.backends.base import Preferences
 from asrkit.errors import BackendError
+from asrkit.outcomes import Failure
 from asrkit.spoken import likely_languages
 from asrkit.transcript import Segment, Transcript, join
 
@@ -163,7 +164,7 @@ def test_a_window_that_fails_when_it_is_heard_again_fails_its_row_only():
 
     failed, heard = transcribe([DOUBTFUL, recording((5.0, 0.2))], model=Fails(batch_size=4), progress=False)
 
-    assert isinstance(failed, batch.Failure)
+    assert isinstance(failed, Failure)
     assert heard.text == "in en"
 
 

@@ -72,7 +72,7 @@ class TestJoin:
         parts = [
             Transcript("a", elapsed=1.0, no_speech=0.1, compression_ratio=1.5),
             Transcript("b", elapsed=0.5, no_speech=0.7, compression_ratio=1.2),
-            Transcript("c"),
+            Transcript("c", elapsed=0.0),
         ]
 
         whole = join(parts, starts=[0.0, 1.0, 2.0], duration=3.0)

@@ -18,9 +18,9 @@ import soundfile
 from asrkit import cli, costs, transcribe, transcribe_files
 from asrkit.audio import load
 from asrkit.backends.base import Preferences
-from asrkit.batch import Failure
 from asrkit.errors import BackendError, OptionError
 from asrkit.normalizers import Basic
+from asrkit.outcomes import Failure
 from asrkit.source import locate
 from asrkit.transcript import Segment, Transcript, Word
 from asrkit.turns import distinct_channels, in_turns

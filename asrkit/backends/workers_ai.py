@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ..audio import Audio, Encoded, encode
-from ..cloudflare.account import API, Account, Gateway, is_loopback
+from ..cloudflare.account import API, Account, Gateway
 from ..cloudflare.answers import transcript_of
 from ..cloudflare.codes import CODES, Then, then
 from ..cloudflare.message import Query, message
@@ -33,6 +33,7 @@ from ..errors import (
     TimedOutError,
     UnavailableError,
 )
+from ..hosts import host_of, is_loopback
 from ..printable import printable
 from ..transcript import Transcript
 from ..upload import Upload
@@ -239,7 +240,7 @@ class WorkersAI:
             return self.name
         if not self._players:
             return f"{self.name} (answered by {host})"
-        where = "here" if is_loopback(host) else f"at {host}"
+        where = "here" if is_loopback(host_of(host)) else f"at {host}"
         return f"{self.name} (played {where} by {self.answered_by})"
 
     @property

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..errors import CredentialsError, OptionError
+from ..hosts import is_loopback
 
-__all__ = ["API", "GATEWAY", "Account", "Gateway", "host_elsewhere", "is_loopback"]
+__all__ = ["API", "GATEWAY", "Account", "Gateway", "host_elsewhere"]
 
 API = "https://api.cloudflare.com/client/v4"
 GATEWAY = "https://gateway.ai.cloudflare.com/v1"
 HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
-LOOPBACK = ("127.", "localhost", "::1")
 GATEWAY_TOKEN = "CF_AIG_TOKEN"  # noqa: S105 - the name of an environment variable
 METADATA = 5  # entries that a gateway takes
 
@@ -98,7 +98,7 @@ class Account:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError(f"expected base_url such as {API}, got {url.rpartition('@')[2]!r}")
-        is_local = parts.hostname.startswith(LOOPBACK)
+        is_local = is_loopback(parts.hostname)
         account = _clean(account_id) or _environment("CLOUDFLARE_ACCOUNT_ID") or ("local" if is_local else None)
         token = _clean(api_token)
         key, email = _clean(api_key), _clean(api_email)
@@ -167,11 +167,6 @@ def host_elsewhere(base_url: str | None = None) -> str | None:
     """
     parts = urlsplit(_clean(base_url) or _environment("CLOUDFLARE_BASE_URL") or API)
     return None if parts.hostname in HOSTS else parts.netloc.rpartition("@")[2]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, with or without its port, is this machine."""
-    return host.removeprefix("[").startswith(LOOPBACK)
 
 
 def _clean(text: str | None) -> str | None:

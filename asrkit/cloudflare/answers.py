@@ -150,6 +150,7 @@ def _whole(
         tuple(segments) if text else (),
         duration=duration,
         flags=ordered_flags([*flags, *([] if text else ["silence"])]),
+        **measures,
     )
 
 

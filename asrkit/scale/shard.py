@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..backends.base import Backend, Remote
-from ..batch import Failure, Outcome, checked_language, transcribe_cells
+from ..batch import checked_language, transcribe_cells
 from ..errors import AsrkitError, ColumnError, ShardError, SourceError
 from ..local import existing
+from ..outcomes import Failure, Outcome
 from ..source import FileSource, is_missing, locate
 from ..transcript import Transcript, total
 from .done import FOOTER, MADE, footer

@@ -7,8 +7,8 @@ import re
 
 from starlette.datastructures import Headers
 
+from ..hosts import host_of, is_loopback
 from .answers import Refusal, refused
-from .hosts import host_of, is_loopback
 from .settings import Settings
 
 __all__ = ["check_cloudflare", "check_openai", "check_origin"]

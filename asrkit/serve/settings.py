@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from ..errors import OptionError
-from .hosts import is_loopback, web_origin
+from ..hosts import is_loopback, web_origin
 
 __all__ = ["Limits", "Settings"]
 

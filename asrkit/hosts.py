@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from ..errors import OptionError
+from .errors import OptionError
 
 __all__ = ["host_of", "is_loopback", "web_origin"]
 
