@@ -40,9 +40,10 @@ TITLES = frozenset(
 # What speaks against a caption. One more caption costs 1; the others are weighed against that.
 ORPHAN = 4.0  # a word parted from the rest of its sentence
 INSIDE_CLAUSE, AFTER_CLAUSE = 1.2, 0.4  # it ends there, in place of the end of a sentence
-TOO_FAST, TOO_SHORT = 3.0, 2.0  # for twice the speed; for no time at all
+UNREADABLE, TOO_FAST, TOO_SHORT = 2.0, 3.0, 2.0  # for a limit that is passed; for twice the speed; for no time at all
 SILENCE = 1.5  # for each second within it in which nobody speaks
-BREAK_INSIDE, BREAK_AFTER_CLAUSE, LONELY_WORD = 0.8, 0.2, 0.8  # of a line, in place of the end of a sentence
+BREAK_INSIDE, BREAK_AFTER_CLAUSE, LONELY_WORD = 0.8, 0.2, 1.2  # of a line, in place of the end of a sentence
+UGLY = 1.0  # how much what speaks against its two lines speaks against a caption
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,12 +371,19 @@ class _Measured:
         width, spoken = self.width(first, stop), run[stop - 1].end - run[first].start
         free = float("inf") if is_last else run[stop].start - run[first].start
         shown = max(STEP, min(max(spoken, SHORTEST, width / SPEED), free))
-        cost = 1.0 + TOO_FAST * max(0.0, width / shown / SPEED - 1.0) + TOO_SHORT * max(0.0, 1.0 - shown / SHORTEST)
+        is_unreadable = width / shown > SPEED or shown < SHORTEST
+        cost = (
+            1.0
+            + UNREADABLE * is_unreadable
+            + TOO_FAST * max(0.0, width / shown / SPEED - 1.0)
+            + TOO_SHORT * max(0.0, 1.0 - shown / SHORTEST)
+        )
         cost += SILENCE * (self.silence[stop] - self.silence[first + 1])
         if not is_last and not self.ends_sentence[stop - 1]:
             cost += AFTER_CLAUSE if self.ends_clause[stop - 1] else INSIDE_CLAUSE
             begins_sentence = stop - 1 > first and self.ends_sentence[stop - 2]
             cost += ORPHAN * (begins_sentence or self.ends_sentence[stop])
+        cost += UGLY * self._best_break(first, stop)[0]
         if first == stop - 1 and len(run) > 1:
             is_sentence = self.ends_sentence[first] and (first == 0 or self.ends_sentence[first - 1])
             cost += 1.0 if is_sentence else ORPHAN
@@ -383,19 +391,26 @@ class _Measured:
 
     def lines(self, first: int, stop: int) -> tuple[str, ...]:
         """The text in one line, or in two that are about as long, broken at punctuation rather than elsewhere."""
+        place = self._best_break(first, stop)[1]
+        if place is None:
+            return (self._text(first, stop),)
+        return self._text(first, place), self._text(place, stop)
+
+    def _best_break(self, first: int, stop: int) -> tuple[float, int | None]:
+        """What speaks against the best two lines, and where the second one begins; None where one line is enough."""
         places = None if self.width(first, stop) <= self.room else self._split_at(first, stop)
         if places is None:
-            return (self._text(first, stop),)
+            return 0.0, None
+        return min((self._badness(first, place, stop), place) for place in places)
 
-        def badness(place: int) -> float:
-            one, two = self.width(first, place), self.width(place, stop)
-            cost = abs(one - two) / LINE
-            if not self.ends_sentence[place - 1]:
-                cost += BREAK_AFTER_CLAUSE if self.ends_clause[place - 1] else BREAK_INSIDE
-            return cost + LONELY_WORD * ((place - first == 1) + (stop - place == 1)) * (stop - first > 3)
-
-        place = min(places, key=badness)
-        return self._text(first, place), self._text(place, stop)
+    def _badness(self, first: int, place: int, stop: int) -> float:
+        one, two = self.width(first, place), self.width(place, stop)
+        cost = abs(one - two) / LINE
+        if not self.ends_sentence[place - 1]:
+            cost += BREAK_AFTER_CLAUSE if self.ends_clause[place - 1] else BREAK_INSIDE
+            begins_sentence = place - 1 > first and self.ends_sentence[place - 2]
+            cost += LONELY_WORD * (begins_sentence or (self.ends_sentence[place] and place + 1 < stop))
+        return cost + LONELY_WORD * ((place - first == 1) + (stop - place == 1)) * (stop - first > 3)
 
     def _text(self, first: int, stop: int) -> str:
         parts = [" " * self.blanks[number] + self.run[number].text for number in range(first, stop)]
