@@ -243,10 +243,11 @@ class WorkersAI:
         where = "here" if is_loopback(host_of(host)) else f"at {host}"
         return f"{self.name} (played {where} by {self.answered_by})"
 
-    @property
-    def _is_priced(self) -> bool:
-        """Whether it is known what a request costs."""
-        return self.ledger.price.is_known and self.account.elsewhere is None
+    def _cost(self, costs: Sequence[float]) -> float | None:
+        """What requests cost together; None if unknown. What was never sent, or refused, costs nothing anywhere."""
+        total = sum(costs)
+        is_known = self.ledger.price.is_known and (self.account.elsewhere is None or not total)
+        return total if is_known else None
 
     def language_code(self, language: str) -> str:
         """The language as the model takes it.
@@ -322,13 +323,13 @@ class WorkersAI:
         try:
             heard = retrying(once)
         except BackendError as error:
-            error.cost = sum(costs) if self._is_priced else None
+            error.cost = self._cost(costs)
             raise
         except Stopped:
             stopped = BackendError("not sent: the run was stopped before", code="interrupted")
-            stopped.cost = sum(costs) if self._is_priced and costs else None
+            stopped.cost = self._cost(costs) if costs else None
             raise stopped from None
-        return replace(heard, cost=sum(costs) if self._is_priced else None)
+        return replace(heard, cost=self._cost(costs))
 
     def _request(self, clip: Encoded, language: str | None, costs: list[float]) -> Transcript:
         """Send it once. What it costs, or may cost, is added to ``costs``."""
