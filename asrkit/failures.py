@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from .printable import printable
-
-if TYPE_CHECKING:
-    from .batch import Outcome
 
 __all__ = ["Failures"]
 
 MANY = 0.1  # of the rows with audio; fewer are seen in the column of errors
 SHOWN = 200  # characters of the first reason
+NOT_REACHED = "interrupted"  # the code of rows that a stopped run has not come to
+
+Outcome = TypeVar("Outcome")  # a Transcript, a Failure (which has a code), or None
 
 
 class Failures:
@@ -24,14 +24,13 @@ class Failures:
         self.rows = self.failed = 0
         self.first: str | None = None
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: object) -> None:
         """One row; a missing cell is none, and so is a row that a stopped run has not reached."""
-        from .batch import NOT_REACHED, Failure
-
-        if outcome is None or outcome is NOT_REACHED:
+        code = getattr(outcome, "code", None)
+        if outcome is None or code == NOT_REACHED:
             return
         self.rows += 1
-        if isinstance(outcome, Failure):
+        if code is not None:
             self.failed += 1
             self.first = self.first or str(outcome)
 
