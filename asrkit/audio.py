@@ -282,7 +282,7 @@ def _told_beyond_end(
                 error = DecodeError(
                     f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
                     "are in seconds",
-                    code="beyond-end",
+                    code="empty",
                 )
         raise error from None
 

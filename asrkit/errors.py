@@ -104,7 +104,7 @@ class SourceError(AsrkitError):
 class DecodeError(AsrkitError):
     """The audio is there but cannot be decoded.
 
-    Codes: ``empty``, ``beyond-end``, ``not-audio``, ``no-audio-stream``, ``no-channel``, ``no-track``, ``encrypted``,
+    Codes: ``empty``, ``not-audio``, ``no-audio-stream``, ``no-channel``, ``no-track``, ``encrypted``,
     ``corrupt``, ``non-finite``, ``too-long``, ``too-large``, ``too-many-channels``, ``timeout``, ``decoder-memory``; of
     an isolated decoder also ``decoder-crashed``, ``decoder-timeout``, ``decoder-invalid``.
     """

@@ -41,7 +41,6 @@ GRAIN = 0.03
 PERMANENT = frozenset(
     {
         "empty",
-        "beyond-end",
         "not-audio",
         "no-audio-stream",
         "no-channel",
