@@ -32,8 +32,8 @@ class Leveller:
     >>> leveller = Leveller()
     >>> quiet = 1e-4 * np.sin(np.arange(32_000)).astype(np.float32)
     >>> (first, _), (rest, gains) = leveller.push(quiet), leveller.finish()
-    >>> len(first) + len(rest), round(float(rest.std()), 2), gains[0].round()
-    (32000, 0.05, 57.0)
+    >>> len(first) + len(rest), round(float(rest.std()), 2), round(float(gains[0]))
+    (32000, 0.05, 57)
     """
 
     def __init__(self) -> None:

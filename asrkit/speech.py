@@ -34,6 +34,7 @@ ONSET = 0.4  # a frame this likely starts speech (whispers reach 0.65, noises st
 OFFSET = 0.15  # ... which goes on while frames are at least this likely
 SHORTEST_FRAMES = 0.1 * FRAMES_PER_SECOND  # of speech that count, 0.1 s; clicks are shorter
 RAISED = 24.0  # dB that speech must be raised by to be as loud as it mostly is; from there the model gets the copy ...
+FEW_FRAMES = 16  # half a second: fewer that are quieter than the rest are breath and echo
 APART = 20.0  # dB ... and also where speech of one window differs by so much
 PADDING = 0.5  # seconds kept of a longer one, before the first and after the last word
 LONGEST_PAUSE = 3.0  # seconds without speech that are kept: shorter recordings stay as they are
@@ -238,8 +239,8 @@ class _Cutter:
         make mistakes where all is quiet or lies on a large offset. All else they get as it is.
         """
         raised = np.sort(self.gains[begin:end][self.scores[begin:end] >= ONSET])
-        count = int(SHORTEST_FRAMES) + 1
-        if len(raised) > count and (raised[-count] >= RAISED or raised[-count] - raised[count] >= APART):
+        count = min(FEW_FRAMES, len(raised) // 2)
+        if count and (raised[-count] >= RAISED or raised[-count] - raised[count - 1] >= APART):
             return True
         sound = self.samples[begin * FRAME : end * FRAME]
         return self.gate and abs(float(sound.mean())) > float(np.ptp(sound)) / 2
