@@ -32,6 +32,7 @@ from .journal.payments import NO_ROW, row_number
 from .journal.place import chosen
 from .journal.run import Answer, Content
 from .journal.run import Run as Journal
+from .language_codes import known_language
 from .outcomes import NOT_REACHED, Failure, Outcome
 from .printable import printable
 from .progress import Progress
@@ -195,7 +196,7 @@ def transcribe_cells(
             raise OptionError(f"{name} has {len(values)} values for {count} cells; give one a cell")
     starts, ends = checked_seconds(starts, "start"), checked_seconds(ends, "end")
     rows = (  # made as they are needed: millions of them would fill the memory
-        _row(number, cell, _given(languages, number), _given(starts, number), _given(ends, number))
+        _row(number, cell, known_language(_given(languages, number)), _given(starts, number), _given(ends, number))
         for number, cell in enumerate(cells)
     )
     place = chosen(journal, backend)
@@ -247,6 +248,7 @@ def checked_language(backend: Backend, language: str | None) -> str | None:
     Raises:
         OptionError: the backend knows its languages, and not this one.
     """
+    language = known_language(language)
     check: Callable[[str], str] | None = getattr(backend, "language_code", None)
     return language if language is None or check is None else check(language)
 

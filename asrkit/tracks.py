@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import FullScale
 from .errors import DecodeError, OptionError
 from .frames import frame_samples, set_plain_layout, settle
+from .language_codes import main_code
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -22,15 +23,6 @@ Track = int | str  # counted from 0 among the audio tracks, or a language such a
 
 SILENT = 10 ** (-70 / 20)  # half of the distance from the lowest to the highest sample of a frame without sound
 PATIENCE = 20.0  # seconds of looking for sound; a track that is silent until then counts as silent
-# ISO 639-1 and the codes of ISO 639-2 that files have.
-LANGUAGES = (
-    "ar ara, bg bul, ca cat, cs ces cze, da dan, de deu ger, el ell gre, en eng, es spa, et est, eu eus baq, "
-    "fa fas per, fi fin, fr fra fre, gl glg, he heb, hi hin, hr hrv, hu hun, id ind, is isl ice, it ita, ja jpn, "
-    "ka kat geo, ko kor, lt lit, lv lav, mk mkd mac, ms msa may, nl nld dut, no nor nob nno, pl pol, pt por, "
-    "ro ron rum, ru rus, sk slk slo, sl slv, sq sqi alb, sr srp, sv swe, ta tam, te tel, th tha, tr tur, uk ukr, "
-    "ur urd, vi vie, zh zho chi cmn"
-)
-SAME_LANGUAGE = {code: group.split()[0] for group in LANGUAGES.split(", ") for code in group.split()}
 
 
 def checked_track(track: Track | None) -> Track | None:
@@ -71,17 +63,12 @@ def position(track: Track, languages: Sequence[str | None]) -> int:
         if track < len(languages):
             return track
     else:
-        wanted = _language(track)
+        wanted = main_code(track)
         for number, language in enumerate(languages):
-            if language is not None and _language(language) == wanted:
+            if language is not None and main_code(language) == wanted:
                 return number
     held = ", ".join(f"{number} ({language or 'no language'})" for number, language in enumerate(languages))
     raise DecodeError(f"there is no audio track {track!r}: the file has {held}", code="no-track")
-
-
-def _language(code: str) -> str:
-    main = code.strip().lower().replace("_", "-").split("-")[0]
-    return SAME_LANGUAGE.get(main, main)
 
 
 def listed(container: InputContainer) -> list[AudioStream]:

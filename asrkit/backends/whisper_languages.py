@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import OptionError
+from ..language_codes import main_code
 
 __all__ = ["known_code"]
 
@@ -112,16 +113,16 @@ CODES = {name: code for code, names in NAMES.items() for name in names}
 
 
 def known_code(language: str) -> str:
-    """ISO 639-1 code of a language, given as code or as English name.
+    """ISO 639-1 code of a language, given as code (of two or three letters) or as English name.
 
     Raises:
         OptionError: Whisper has no such language.
 
-    >>> known_code("German"), known_code("en-US"), known_code("Flemish")
-    ('de', 'en', 'nl')
+    >>> known_code("German"), known_code("en-US"), known_code("Flemish"), known_code("deu")
+    ('de', 'en', 'nl', 'de')
     """
     lowered = language.strip().lower()
-    code = CODES.get(lowered, lowered.split("-")[0].split("_")[0])
+    code = CODES.get(lowered) or main_code(lowered)
     if code not in NAMES:
         raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or a name such as 'german'")
     return code

@@ -10,13 +10,14 @@ import numpy as np
 
 from ..columns import column_of
 from ..errors import OptionError
+from ..language_codes import known_language
 from ..normalizers import Normalizer
 from ..renamed import renamed
 from ..source import is_missing
 from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
 from .dialects import Dialect
-from .languages import identify_all, known_language
+from .languages import identify_all
 from .score import Score, score_texts, slices
 from .texts import Failed, Texts, comparable
 from .tokens import Unit

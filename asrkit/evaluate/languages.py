@@ -16,10 +16,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ..source import is_missing
 from .identifier import Identifier
 
-__all__ = ["has_letters", "identify", "identify_all", "known_language"]
+__all__ = ["has_letters", "identify", "identify_all"]
 
 
 def _split(words: str) -> tuple[str, ...]:
@@ -39,7 +38,6 @@ ENGLISH = frozenset(
         "fifty sixty seventy eighty ninety hundred thousand million oh uh um"
     )
 )
-UNKNOWN = frozenset({"", "auto", "detect", "mis", "mul", "multi", "none", "und", "unknown", "zxx"})
 MINIMUM = 0.2  # probability below which a language is unknown
 LONGEST = 2_000  # letters of a text that are looked at
 
@@ -95,18 +93,6 @@ MARKS = {
     "sd": "\u067a\u067b\u067d\u067f\u0680\u0683\u0684\u0687\u068a\u068c\u068d\u068f\u0699\u06a6\u06aa\u06b3\u06b1"
     "\u06bb",
 }
-
-
-def known_language(cell: object) -> str | None:
-    """What a cell says of a language; None if it is missing or says that nobody knows.
-
-    >>> known_language("en"), known_language(" German "), known_language("und"), known_language(float("nan"))
-    ('en', 'German', None, None)
-    """
-    if is_missing(cell):
-        return None
-    text = str(cell).strip()
-    return None if text.lower() in UNKNOWN else text
 
 
 def has_letters(text: str) -> bool:

@@ -10,10 +10,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from ..errors import OptionError
+from ..language_codes import known_language
 from ..normalizers import Normalizer, find, merge_compounds
 from ..source import is_missing
 from .dialects import Dialect, Sclite
-from .languages import has_letters, identify_all, known_language
+from .languages import has_letters, identify_all
 from .marked import markup_of, normalised, tokens_of
 from .tokens import Unit, tokenize, unit_for
 
