@@ -68,7 +68,7 @@ def test_shows_words_lines_and_the_alignment_that_gives_the_rate(page):
     expect(page.locator(".ak-word")).to_have_text(["So", "it", "is", "indeed."])
     expect(page.locator(".ak-time")).to_have_text(["0:00.0", "0:01.2"])
     expect(page.get_by_text("WER 25.0%: 1 error in 4 words")).to_be_visible()
-    expect(page.get_by_label("substituted: not was said, indeed was heard")).to_have_text("notindeed≠")
+    expect(page.get_by_label("substituted: not was said, indeed. was heard")).to_have_text("notindeed.≠")
 
 
 def test_names_who_speaks_in_a_line_as_text(show):

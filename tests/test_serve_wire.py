@@ -146,7 +146,8 @@ def test_the_smallest_chunks_are_taken(server, size):
 
 
 def test_a_body_of_empty_lines_is_read_to_its_end(server):
-    data = clip(pitch=660) + b"\r\n" * 100_000
+    lines = b"\r\n" * 100_000
+    data = clip(pitch=660) + b"JUNK" + len(lines).to_bytes(4, "little") + lines
 
     assert sent(server, in_chunks(data, size=5_000), sized(data, close=True)) == [b"tone of 660"] * 2
 

@@ -434,7 +434,8 @@ class TestScores:
 
         printed = scored(capsys, str(tmp_path / "t.csv"))
 
-        assert "3 of 4 rows; without a text and left out: 1 of hypothesis" in printed
+        assert "3 of 4 rows, 1 with an empty reference" in printed
+        assert "without a text and left out: 1 of hypothesis" in printed
         assert "2 deletions, 1 insertions in 5 words" in printed
 
     @pytest.mark.parametrize("name", ["README.md", "t.wav", "t.parquet"])

@@ -327,10 +327,11 @@ def test_an_estimate_counts_every_channel(tmp_path):
 
     averaged, each = costs.estimate([cell]), costs.estimate([cell], channel="each")
 
-    assert (averaged.minutes, each.minutes) == (1.0, 2.0)
+    assert (averaged.minutes, each.minutes) == (1.0, 1.0)  # of recordings
+    assert (averaged.paid_seconds, each.paid_seconds) == (None, 120.0)
     assert each.dollars == pytest.approx(2 * averaged.dollars)
     told = frame.asr.transcribe("audio", model="@cf/openai/whisper", channel="each", dry_run=True, progress=False)
-    assert told.minutes == 2.0
+    assert told.paid_seconds == 120.0
 
 
 @pytest.mark.model
