@@ -153,13 +153,17 @@ def _told(comparison: Any, options: argparse.Namespace) -> int:
 
 
 def _print_slices(frame: pd.DataFrame) -> None:
+    from .paired import FEWEST_BLOCKS, TOO_WIDE
     from .wording import percent, too_few
 
     shown = frame.drop(columns=["warning"])
     rates = {"wer": [percent(rate) for rate in shown["wer"]]}
     for name in ("low", "high"):
-        ends = zip(shown[name], shown["wer"], strict=True)
-        rates[name] = [too_few(wer) if math.isnan(end) else percent(end) for end, wer in ends]
+        ends = zip(shown[name], shown["wer"], frame["warning"], strict=True)
+        rates[name] = [
+            too_few(wer, blocks=FEWEST_BLOCKS if TOO_WIDE in str(why) else 0) if math.isnan(end) else percent(end)
+            for end, wer, why in ends
+        ]
     print(shown.assign(**rates).to_string(index=False))
     for warning in sorted(set(frame["warning"].dropna())):
         print(f"beware: {warning}")
