@@ -14,6 +14,7 @@ from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
+from .language_names import check_language
 from .outcomes import NOT_REACHED, Failure, Outcome
 from .renamed import renamed
 from .seconds import column_of_seconds
@@ -153,6 +154,8 @@ class FrameAsr:
                 is the frame with what was done.
         """
         frame = self._frame
+        if not isinstance(language, Hashable):
+            check_language(language)
         if dry_run:
             from .costs import estimate
 
@@ -245,8 +248,9 @@ class FrameAsr:
             hypothesis: the column with what was recognised.
             by: columns whose values make slices; the slices' intervals hold all together.
             block: the column with what is independent, such as the speaker; None takes every row for independent.
-            language: a code, or a column with one per row; by itself a column ``language``, else
-                ``<hypothesis>_language``, else the language that the reference is written in.
+            language: a code or an English name, or a column with one per row; by itself a column ``language``, else
+                ``<hypothesis>_language``, else the language that the reference is written in. Values of a column that
+                are no language count as unknown, and ``Score.notes`` counts them.
             normalizer: ``auto`` (by language), one of ``asrkit.normalizers.NAMES``, or a function.
             unit: ``word``, ``character`` or ``mixed``; ``auto`` by language.
             dialect: ``levenshtein`` (as jiwer), ``sclite``, or ``asrkit.evaluate.Sclite(...)``.
@@ -295,6 +299,8 @@ class FrameAsr:
         """Which of several columns of texts is better, by how much, and whether that is more than chance.
 
         All are scored on the same rows: those with a reference, and (by ``failed``) with a text of every system.
+        Each is normalised by the language of its own rows, as ``score`` does. Two whose texts come out differently for
+        that are not compared, since equal texts could have different errors; ``language=`` gives all the same.
 
         Args:
             reference: the column with what was said.
