@@ -14,7 +14,7 @@ from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
-from .language_names import check_language
+from .language_names import refuse_many_languages
 from .outcomes import NOT_REACHED, Failure, Outcome
 from .renamed import renamed
 from .seconds import column_of_seconds
@@ -154,8 +154,7 @@ class FrameAsr:
                 is the frame with what was done.
         """
         frame = self._frame
-        if not isinstance(language, Hashable):
-            check_language(language)
+        refuse_many_languages(language)
         if dry_run:
             from .costs import estimate
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache, lru_cache
 
 from .backends.whisper_languages import CODES, NAMES
 from .errors import OptionError
 from .language_codes import SAME_LANGUAGE, known_language
 
-__all__ = ["check_language", "is_language", "language_like", "read_language"]
+__all__ = ["check_language", "is_language", "language_like", "read_language", "refuse_many_languages"]
 
 
 def _split(words: str) -> tuple[str, ...]:
@@ -97,6 +97,16 @@ def check_language(language: object, columns: Sequence[object] = ()) -> None:
     raise OptionError(
         f"language= is a column, a code such as 'de' or a name such as 'german', not {repr(language)[:60]}{hint}"
     )
+
+
+def refuse_many_languages(language: object) -> None:
+    """Refuse a list or another value that cannot be the name of a column.
+
+    Raises:
+        OptionError: it is one.
+    """
+    if not isinstance(language, Hashable):
+        check_language(language)
 
 
 def language_like(text: str) -> str | None:
