@@ -10,7 +10,12 @@ from .errors import ColumnError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["column_of"]
+__all__ = ["AUDIO_NAMES", "column_of"]
+
+# What data sets and toolkits call the column with the audio: the first of these that a table has.
+AUDIO_NAMES = (
+    "path", "audio_filepath", "audio", "audio_path", "file_name", "filename", "file", "wav", "wav_path", "clip"
+)  # fmt: skip
 
 
 def column_of(frame: pd.DataFrame, name: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from .columns import column_of
 from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
+from .language_names import refuse_many_languages
 from .outcomes import NOT_REACHED, Failure, Outcome
 from .renamed import renamed
 from .seconds import column_of_seconds
@@ -121,7 +122,7 @@ class FrameAsr:
                 [0, 1]), ``_logprob`` (the tokens' mean log-probability, if the model gives one), ``_flags`` and
                 ``_segments``; with a paid model ``_cost`` (dollars), with nova-3 ``_answer`` (JSON text of what else
                 it was asked and answered, such as topics).
-            overwrite: replace columns that are there already.
+            overwrite: replace columns that are there already; those that described a text which is replaced go too.
             errors: ``column``, or ``raise`` at the first row that fails.
             progress: show a bar.
             journal: the file in which finished rows are kept at once, so that the same call goes on after a crash and
@@ -153,6 +154,7 @@ class FrameAsr:
                 is the frame with what was done.
         """
         frame = self._frame
+        refuse_many_languages(language)
         if dry_run:
             from .costs import estimate
 
@@ -163,15 +165,13 @@ class FrameAsr:
             return told  # type: ignore[no-any-return]  # so that editors know the frame that all other calls give
         cells = column_of(frame, audio)
         new = _new_columns(into, details, has_language=language is not None)
-        taken = [name for name in new if name in frame.columns]
-        if taken and not overwrite:
-            raise ColumnError(
-                f"the frame has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
-            )
+        _check_free(frame, [] if overwrite else new)
         by_row = language is not None and language in frame.columns
         backend = from_model(model, **options)
         if channel == EACH:
             backend = with_word_times(backend)
+        new += _further_columns(into, details, backend)
+        _check_free(frame, [] if overwrite else new)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, Outcome] = {}
         failures = Failures()
@@ -205,15 +205,15 @@ class FrameAsr:
                 f"stopped: {len(done):,} of {len(frame):,} rows are done; the frame with them is this error's .partial"
                 + (", and the same call goes on from there" if is_kept else "")
             )
-            stopped.partial = _joined(frame, done, new, backend, into, details)
+            stopped.partial = _joined(frame, done, new, backend, into, details, audio)
             raise stopped from None
         except AsrkitError as error:
-            error.partial = _joined(frame, done, new, backend, into, details)
+            error.partial = _joined(frame, done, new, backend, into, details, audio)
             count = sum(not _is_interrupted(outcome) for outcome in done.values())
             if count and (isinstance(error, JournalError) or (isinstance(error, BackendError) and error.stops_run)):
                 error.args = (f"{error} ({count:,} of {len(frame):,} rows are done: this error's .partial)",)
             raise
-        result = _joined(frame, done, new, backend, into, details)
+        result = _joined(frame, done, new, backend, into, details, audio)
         failures.say()
         if waited:
             told = {"rows": len(waited), "seconds": sum(waited)}
@@ -247,8 +247,9 @@ class FrameAsr:
             hypothesis: the column with what was recognised.
             by: columns whose values make slices; the slices' intervals hold all together.
             block: the column with what is independent, such as the speaker; None takes every row for independent.
-            language: a code, or a column with one per row; by itself a column ``language``, else
-                ``<hypothesis>_language``, else the language that the reference is written in.
+            language: a code or an English name, or a column with one per row; by itself a column ``language``, else
+                ``<hypothesis>_language``, else the language that the reference is written in. Values of a column that
+                are no language count as unknown, and ``Score.notes`` counts them.
             normalizer: ``auto`` (by language), one of ``asrkit.normalizers.NAMES``, or a function.
             unit: ``word``, ``character`` or ``mixed``; ``auto`` by language.
             dialect: ``levenshtein`` (as jiwer), ``sclite``, or ``asrkit.evaluate.Sclite(...)``.
@@ -297,6 +298,8 @@ class FrameAsr:
         """Which of several columns of texts is better, by how much, and whether that is more than chance.
 
         All are scored on the same rows: those with a reference, and (by ``failed``) with a text of every system.
+        Each is normalised by the language of its own rows, as ``score`` does. Two whose texts come out differently for
+        that are not compared, since equal texts could have different errors; ``language=`` gives all the same.
 
         Args:
             reference: the column with what was said.
@@ -522,6 +525,26 @@ def _new_columns(into: str, details: bool, *, has_language: bool = False) -> lis
     return [into, f"{into}_error", *(f"{into}_{name}" for name in further)]
 
 
+def _further_columns(into: str, details: bool, backend: Backend) -> list[str]:
+    """The columns that only some backends give."""
+    names = ["cost"] * isinstance(backend, Remote) + ["answer"] * backend.preferred.answers
+    return [f"{into}_{name}" for name in names if details]
+
+
+def _check_free(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    taken = [name for name in names if name in frame.columns]
+    if taken:
+        raise ColumnError(
+            f"the frame has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
+        )
+
+
+def _replaced(frame: pd.DataFrame, into: str, new: Sequence[str]) -> list[str]:
+    """The columns that go: those that are written now, and those of an earlier text, which they described."""
+    old = [*_new_columns(into, details=True), f"{into}_cost", f"{into}_answer"] if into in frame.columns else []
+    return [name for name in dict.fromkeys([*new, *old]) if name in frame.columns]
+
+
 def _joined(
     frame: pd.DataFrame,
     done: Mapping[int, Outcome],
@@ -529,6 +552,7 @@ def _joined(
     backend: Backend,
     into: str,
     details: bool,
+    audio: Hashable,
 ) -> pd.DataFrame:
     rows = [done.get(number, NOT_REACHED) for number in range(len(frame))]
     heard = [row if isinstance(row, Transcript) else None for row in rows]
@@ -550,15 +574,11 @@ def _joined(
             add(f"{into}_cost", [None if row is None else row.cost for row in rows], "float64")
         if backend.preferred.answers:
             add(f"{into}_answer", [row.answer if row else None for row in heard], TEXT)
-    old = [
-        *_new_columns(into, details=True),
-        f"{into}_cost",
-        f"{into}_answer",
-    ]  # those of an earlier text, which they would not describe any more
-    kept = frame.drop(columns=[name for name in old if name in frame.columns])
+    kept = frame.drop(columns=_replaced(frame, into, new))
     result = pd.concat([kept, pd.DataFrame(values, index=frame.index)], axis=1)
     made = frame.attrs.get("asrkit", {})
     answered_by = getattr(backend, "answered_by", None)  # where it is not the service that the model is named after
     own = {**backend.fingerprint, **({} if answered_by is None else {"answered_by": answered_by})}
-    result.attrs = {**frame.attrs, "asrkit": {**made, into: own}}
+    heard_from = {**frame.attrs.get("asrkit_audio", {}), into: audio}  # a score leaves out rows without audio
+    result.attrs = {**frame.attrs, "asrkit": {**made, into: own}, "asrkit_audio": heard_from}
     return result

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from .columns import AUDIO_NAMES
 from .containers import sniff
 from .errors import AsrkitError, ColumnError, DecodeError, OptionError, SourceError
 from .json_lines import is_json_lines
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["audio_column", "is_elsewhere", "is_table", "nemo_stretches", "read_frame", "with_paths"]
 
-# What data sets and toolkits call the column with the audio: the first of these that a table has.
-AUDIO_NAMES = ("path", "audio_filepath", "audio", "audio_path", "file_name", "filename", "file", "wav", "wav_path")
 NEMO = ("audio_filepath", "offset", "duration")
 LONGEST_PATH = 4096  # characters
 HEAD = 2**16  # bytes in which a table's first line has to end

@@ -15,6 +15,7 @@ from ..normalizers import find
 from .comparison import Comparison
 from .dialects import sclite_options
 from .frames import compare
+from .stated import stated_languages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ def benchmark(
     if isinstance(models, str) or not models:
         raise OptionError(f"expected a list of models, got {models!r}")
     _check(compare_options or {})
+    stated_languages(frame, language)
     failures: dict[str, str] = {}
     names: list[str] = []
     for model in models:
@@ -138,7 +140,7 @@ def _renamed(frame: pd.DataFrame, before: set[Any], name: str, label: str) -> pd
     """The columns of one system under another name, with what is known of how they were made."""
     new = {column: label + str(column)[len(name) :] for column in frame.columns if column not in before}
     renamed = frame.rename(columns=new)
-    for key in ("asrkit", "asrkit_journal"):
+    for key in ("asrkit", "asrkit_audio", "asrkit_journal"):
         if name in frame.attrs.get(key, {}):
             renamed.attrs[key] = {label if own == name else own: told for own, told in frame.attrs[key].items()}
     return renamed

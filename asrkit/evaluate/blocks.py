@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
 
-__all__ = ["Blocks", "Floats", "Unnamed", "block_codes", "block_sums", "check_labels", "effective_number"]
+__all__ = ["Blocks", "Floats", "Unnamed", "block_codes", "block_sums", "check_labels", "check_seed", "effective_number"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Blocks: TypeAlias = Sequence[Hashable] | NDArray[Any]
@@ -23,6 +23,16 @@ class Unnamed:
     """The block of a row whose cell names none: it is like no other label, whatever the others are called."""
 
     row: int
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what random numbers cannot begin with.
+
+    Raises:
+        OptionError: the seed is no whole number from 0 on.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise OptionError(f"seed is a whole number from 0 on, not {seed!r}")
 
 
 def block_sums(columns: Mapping[str, ArrayLike], blocks: Blocks | None) -> Floats:

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..renamed import renamed
-from .blocks import Blocks, Floats, block_sums, effective_number
-from .paired import FEW_BLOCKS, FEWEST_BLOCKS, WIDEST, few_blocks, paired_difference
+from .blocks import Blocks, Floats, block_sums, check_seed, effective_number
+from .paired import FEW_BLOCKS, FEWEST_BLOCKS, TOO_WIDE, WIDEST, few_blocks, paired_difference
 
 __all__ = ["Interval", "PairedInterval", "SampleSize", "bootstrap", "paired_bootstrap", "sample_size"]
 
@@ -115,7 +115,7 @@ def bootstrap(
     >>> bootstrap([1, 0, 2, 0] * 25, [10, 8, 12, 10] * 25).estimate
     0.075
     """
-    _check_options(method, ("t", "bca", "percentile"), replicates, level)
+    _check_options(method, ("t", "bca", "percentile"), replicates, level, seed)
     table = block_sums({"errors": errors, "reference_words": reference_words}, blocks)
     unit = "rows" if blocks is None else "blocks"
     return Interval(**_interval(table[:, 0], table[:, 1], replicates, level, method, seed, unit)[0])
@@ -147,7 +147,7 @@ def paired_bootstrap(
     >>> better.estimate, better.probability_of_improvement
     (0.025, 1.0)
     """
-    _check_options(method, ("flips", "t", "bca", "percentile"), replicates, level)
+    _check_options(method, ("flips", "t", "bca", "percentile"), replicates, level, seed)
     table = block_sums({"errors_a": errors_a, "errors_b": errors_b, "reference_words": reference_words}, blocks)
     unit = "rows" if blocks is None else "blocks"
     way: Method = "percentile" if method == "flips" else method
@@ -250,7 +250,8 @@ def _interval(
         values |= {"low": low, "high": high}
     else:
         few = few_blocks(count, values["effective_blocks"], unit) or f"{count:,} {unit}"
-        values["warning"] = f"{few}: too few for an interval"
+        too_wide = high - low >= WIDEST and count >= FEWEST_BLOCKS
+        values["warning"] = f"{few}: {f'the interval {TOO_WIDE}' if too_wide else 'too few for an interval'}"
     return values, drawn
 
 
@@ -317,12 +318,13 @@ def _bca_tails(errors: Floats, words: Floats, rates: Floats, estimate: float, ta
     return np.array([normal.cdf(bias + shift / (1 - skew * shift)) if skew * shift < 1 else 1.0 for shift in shifted])
 
 
-def _check_options(method: str, methods: tuple[str, ...], replicates: int, level: float) -> None:
+def _check_options(method: str, methods: tuple[str, ...], replicates: int, level: float, seed: int) -> None:
     if method not in methods:
         raise OptionError(f"method is one of {', '.join(methods)}, not {method!r}")
     _check_share("level", level)
     if replicates < 1:
         raise OptionError(f"replicates is at least 1, not {replicates}")
+    check_seed(seed)
 
 
 def _check_share(name: str, value: float) -> None:

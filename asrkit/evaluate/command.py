@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def _table(options: argparse.Namespace, *, has_audio: bool = False) -> pd.DataFr
     if has_audio:
         options.audio = audio_column(frame, options.audio, options.table)
         frame, _ = with_paths(frame, options.audio, options.table)
+    _say_empty_texts(frame, getattr(options, "hypotheses", None) or [getattr(options, "hypothesis", None)])
     if options.reference in frame.columns and (count := int((frame[options.reference] == "").sum())):
         print(
             printable(
@@ -87,6 +89,21 @@ def _table(options: argparse.Namespace, *, has_audio: bool = False) -> pd.DataFr
             file=sys.stderr,
         )
     return frame
+
+
+def _say_empty_texts(frame: pd.DataFrame, hypotheses: Sequence[str | None]) -> None:
+    """An empty cell may be a row that failed, which nothing tells where there is no column with errors."""
+    for name in hypotheses:
+        if name not in frame.columns or f"{name}_error" in frame.columns:
+            continue
+        if count := int((frame[name] == "").sum()):
+            print(
+                printable(
+                    f"asrkit: {count:,} of {len(frame):,} rows have an empty {name!r} and there is no "
+                    f"'{name}_error': nothing was heard there. Leave out rows that failed, or say why in that column"
+                ),
+                file=sys.stderr,
+            )
 
 
 def _choices(options: argparse.Namespace) -> dict[str, Any]:
@@ -153,13 +170,17 @@ def _told(comparison: Any, options: argparse.Namespace) -> int:
 
 
 def _print_slices(frame: pd.DataFrame) -> None:
+    from .paired import FEWEST_BLOCKS, TOO_WIDE
     from .wording import percent, too_few
 
     shown = frame.drop(columns=["warning"])
     rates = {"wer": [percent(rate) for rate in shown["wer"]]}
     for name in ("low", "high"):
-        ends = zip(shown[name], shown["wer"], strict=True)
-        rates[name] = [too_few(wer) if math.isnan(end) else percent(end) for end, wer in ends]
+        ends = zip(shown[name], shown["wer"], frame["warning"], strict=True)
+        rates[name] = [
+            too_few(wer, blocks=FEWEST_BLOCKS if TOO_WIDE in str(why) else 0) if math.isnan(end) else percent(end)
+            for end, wer, why in ends
+        ]
     print(shown.assign(**rates).to_string(index=False))
     for warning in sorted(set(frame["warning"].dropna())):
         print(f"beware: {warning}")

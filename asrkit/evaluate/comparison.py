@@ -19,7 +19,8 @@ from .common_words import on_common_words
 from .dialects import Sclite
 from .headline import headline
 from .indexed import index_of, unclashed
-from .paired import PairedDifference, paired_differences
+from .language_notes import SAME, LanguageGap, comparison_notes, language_gap
+from .paired import FEWEST_BLOCKS, TOO_WIDE, PairedDifference, paired_differences
 from .rates import partial_rates
 from .score import Score, check_comparable, interval_told, made_with, plain, rows_told, trace
 from .shown import Shown
@@ -48,6 +49,8 @@ class Difference:
         more: what would settle it, where it is undecided.
         has_blocks: whether rows belong together. ``matched_pairs``, ``sentences``, ``signs`` and ``ranks`` take them
             for independent all the same, so their p values are then far too small, and are not shown.
+        languages: in how many rows the two were normalised by different languages. Where that changes a text there is
+            no verdict: identical texts could have different errors.
     """
 
     first: str
@@ -60,6 +63,12 @@ class Difference:
     ranks: PairedTest
     more: SampleSize | None
     has_blocks: bool = False
+    languages: LanguageGap = SAME
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether no text of the two comes out differently for being normalised by another language."""
+        return not self.languages.changed
 
     @property
     def interval(self) -> Interval:
@@ -85,8 +94,8 @@ class Difference:
 
     @property
     def is_decided(self) -> bool:
-        """Whether the difference is more than chance."""
-        return self.decision.is_decided
+        """Whether the difference is more than chance; False where the two cannot be compared."""
+        return self.decision.is_decided and self.is_comparable
 
     @property
     def better(self) -> str | None:
@@ -112,7 +121,9 @@ class Difference:
         """
         own = self.decision
         if not math.isfinite(own.low):
-            return f"too few {'blocks' if self.has_blocks else 'rows'} for an interval"
+            if own.blocks < FEWEST_BLOCKS:
+                return f"too few {'blocks' if self.has_blocks else 'rows'} for an interval"
+            return f"the interval {TOO_WIDE}"
         low, high = (own.low, own.high) if seen_from in (None, self.second) else (-own.high, -own.low)
         return f"{level_told(own.level)} interval [{points(low)}, {points(high)}]"
 
@@ -122,6 +133,8 @@ class Difference:
         own = self.decision
         if math.isnan(own.estimate):
             return f"{self.first} and {self.second} cannot be told apart: there are no reference words"
+        if not self.is_comparable:
+            return f"{self.first} and {self.second} cannot be compared: {self.languages.told('they')}"
         size = points(abs(own.estimate)).removeprefix("+")
         between = self.interval_told(self.ahead)
         if self.better is not None:
@@ -138,11 +151,11 @@ class Difference:
     @property
     def settled_by(self) -> str:
         """What would settle it, as the end of a sentence; empty where it is decided or nothing would."""
-        if self.more is None or not self.more.utterances:
+        if self.more is None or not self.more.utterances or not self.is_comparable:
             return ""
-        rows = f"{self.more.utterances:,} more rows"
+        rows = f"{self.more.utterances:,} more row{'' if self.more.utterances == 1 else 's'}"
         if self.has_blocks:
-            rows = f"{self.more.blocks:,} more blocks ({rows})"
+            rows = f"{self.more.blocks:,} more block{'' if self.more.blocks == 1 else 's'} ({rows})"
         return (
             f"; about {rows} of the same kind would show a difference of this size with a chance of "
             f"{self.more.power:.0%}"
@@ -167,6 +180,9 @@ class Difference:
                 "p_alone": own.p_alone,
                 "better": self.better,
                 "verdict": self.verdict,
+                "is_comparable": self.is_comparable,
+                "rows_of_different_languages": self.languages.rows,
+                "rows_changed_by_language": self.languages.changed,
                 "joint_level": own.joint_level,
                 "pairs": own.pairs,
                 "method": own.method,
@@ -217,6 +233,16 @@ class Comparison(Shown):
             if score.name == name:
                 return score
         raise KeyError(f"no system {name!r}; there are {', '.join(self.names)}")
+
+    @cached_property
+    def language_gap(self) -> LanguageGap:
+        """In how many rows any two of the systems were normalised by different languages."""
+        return language_gap([score.compared for score in self.scores])
+
+    @property
+    def notes(self) -> list[str]:
+        """What every view says first: languages that differ between systems, are not known, or are none."""
+        return comparison_notes(self)
 
     @property
     def names(self) -> list[str]:
@@ -317,6 +343,8 @@ class Comparison(Shown):
         told: dict[str, Any] = {
             "verdict": self.headline,
             "leaders": self.leaders,
+            "notes": self.notes,
+            "rows_of_different_languages": self.language_gap.rows,
             "scores": [score.to_dict() for score in self.scores],
             "differences": [difference.to_dict() for difference in self.differences],
             "slices": None if self.slices is None else plain(self.slices.to_dict("records")),
@@ -328,6 +356,7 @@ class Comparison(Shown):
     def __str__(self) -> str:
         texts = self.scores[0].texts
         lines = [] if len(self.differences) == 1 else [self.headline]  # of one pair, its verdict says the same
+        lines += [note[0].upper() + note[1:] for note in self.notes]
         lines += self._table()
         lines += [told for score in self.scores for told in partial_rates(score.name, score.rates)]
         shown = self.shown_differences
@@ -420,6 +449,7 @@ def compare_scores(
                 wilcoxon(one, two),
                 more,
                 blocks is not None,
+                language_gap([first.compared, second.compared]),
             )
         )
     return Comparison(scores, differences, **known)

@@ -8,28 +8,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..columns import column_of
+from ..columns import AUDIO_NAMES, column_of
 from ..errors import OptionError
-from ..language_codes import known_language
 from ..normalizers import Normalizer
 from ..renamed import renamed
 from ..source import is_missing
 from .blocks import Unnamed
 from .comparison import Comparison, compare_scores
 from .dialects import Dialect
-from .languages import identify_all
 from .score import Score, score_texts, slices
+from .stated import stated_languages, transcribed_languages
 from .texts import Failed, Texts, comparable
 from .tokens import Unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "hypotheses_of", "languages_of", "score", "stated_languages", "texts_of"]
+__all__ = ["compare", "hypotheses_of", "score", "texts_of"]
 
 SPEAKERS = ("speaker", "speaker_id", "spk", "client_id")  # what data sets call the column
-AUDIO = ("path", "audio", "file", "audio_path", "file_name", "filename", "clip", "wav")  # ... and of the sound
-LANGUAGES = ("language", "lang", "locale")
 Names = Hashable | Sequence[Hashable]
 
 
@@ -41,7 +38,7 @@ def score(
     hypothesis: Hashable = "hypothesis",
     by: Names | None = None,
     block: Hashable | None = None,
-    language: str | None = None,
+    language: Hashable | None = None,
     normalizer: str | Callable[[str], str] | Normalizer = "auto",
     unit: Unit | Literal["auto"] = "auto",
     dialect: Dialect = "levenshtein",
@@ -68,7 +65,7 @@ def compare(
     by: Names | None = None,
     block: Hashable | None = None,
     audio: Hashable | None = None,
-    language: str | None = None,
+    language: Hashable | None = None,
     normalizer: str | Callable[[str], str] | Normalizer = "auto",
     unit: Unit | Literal["auto"] = "auto",
     dialect: Dialect = "levenshtein",
@@ -103,7 +100,7 @@ def texts_of(
     frame: pd.DataFrame,
     reference: Hashable,
     hypotheses: Sequence[Hashable],
-    language: str | None,
+    language: Hashable | None,
     normalizer: str | Callable[[str], str] | Normalizer,
     unit: Unit | Literal["auto"],
     failed: Failed,
@@ -116,11 +113,7 @@ def texts_of(
         labels=frame.index.tolist(),
         normalizer=normalizer,
         languages=stated_languages(frame, language),
-        system_languages={
-            str(name): column_of(frame, column)
-            for name in hypotheses
-            if (column := f"{name}_language") in frame.columns
-        },
+        system_languages=transcribed_languages(frame, hypotheses),
         unit=unit,
         failed=failed,
         dialect=dialect,
@@ -137,7 +130,8 @@ def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:
     texts = column_of(frame, name)
     if f"{name}_error" not in frame.columns:
         return texts
-    audio = next((column for column in AUDIO if column in frame.columns and column != name), None)
+    noted = frame.attrs.get("asrkit_audio", {}).get(name)  # the column that transcribe() heard
+    audio = next((column for column in (noted, *AUDIO_NAMES) if column in frame.columns and column != name), None)
     absent = (
         [False] * len(frame)
         if audio is None
@@ -148,36 +142,6 @@ def hypotheses_of(frame: pd.DataFrame, name: Hashable) -> list[Any]:
         text if not (is_missing(text) or _is_empty(text)) else None if has_failed or is_absent else ""
         for text, has_failed, is_absent in zip(texts, failed, absent, strict=True)
     ]
-
-
-def stated_languages(frame: pd.DataFrame, language: str | None) -> list[Any]:
-    """The language of each row as the caller or the table states it; None where neither does."""
-    if language is not None:
-        return column_of(frame, language) if language in frame.columns else [language] * len(frame)
-    for name in LANGUAGES:
-        if name in frame.columns:
-            return column_of(frame, name)
-    return [None] * len(frame)
-
-
-def languages_of(frame: pd.DataFrame, language: str | None, texts: Sequence[Hashable]) -> list[str | None]:
-    """The language of each row: as stated, else as the first of the columns of texts tells it.
-
-    ``texts`` are names of columns, such as the reference and the hypothesis; each may have a ``<name>_language``.
-    """
-    languages = [known_language(cell) for cell in stated_languages(frame, language)]
-    for name in texts:
-        if f"{name}_language" in frame.columns:
-            told = column_of(frame, f"{name}_language")
-            languages = [code or known_language(cell) for code, cell in zip(languages, told, strict=True)]
-        rows = [
-            (row, cell)
-            for row, cell in enumerate(column_of(frame, name))
-            if not languages[row] and isinstance(cell, str)
-        ]
-        for (row, _), code in zip(rows, identify_all([cell for _, cell in rows]), strict=True):
-            languages[row] = code
-    return languages
 
 
 def _score(

@@ -38,6 +38,8 @@ def headline_parts(comparison: Comparison) -> list[str]:
     leaders = comparison.leaders
     if len(leaders) > 1:
         first = [score.name for score in comparison.scores if score.name in leaders]
+        if not all(own.is_comparable for own in comparison.differences if own.first in first and own.second in first):
+            return [*_names_in_sentence(first), f" cannot be compared: {comparison.language_gap.told('systems')}."]
         return [*_names_in_sentence(first), " cannot be told apart: ", *_gap(comparison, leaders)]
     return [Name(best.name), " makes the fewest errors: " if len(comparison.scores) > 1 else ": ", *rate_told(best)]
 
@@ -46,8 +48,10 @@ def rate_told(score: Score) -> list[str]:
     """The rate of a score with its interval."""
     own = score.interval
     unit = "rows" if score.block is None else "blocks"
-    ends = interval_ends(score.wer, own.low, own.high, unit=unit)
-    sure = f"{level_told(own.level)} interval {ends}" if math.isfinite(own.low) else f"{ends} for an interval"
+    ends = interval_ends(score.wer, own.low, own.high, unit=unit, blocks=own.blocks)
+    sure = f"{level_told(own.level)} interval {ends}"
+    if not math.isfinite(own.low):
+        sure = "its interval is too wide to say anything" if ends == "too wide" else f"{ends} for an interval"
     return [f"{score.texts.rate} {percent(score.wer)} ({sure})."]
 
 

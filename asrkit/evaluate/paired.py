@@ -27,12 +27,14 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptionError
 from ..renamed import renamed
-from .blocks import Blocks, Floats, block_sums, effective_number
+from .blocks import Blocks, Floats, block_sums, check_seed, effective_number
 from .student import t_outside, t_within
+from .wording import FEWEST_BLOCKS  # below, no sign flips are rarer than 1 in 20
 
 __all__ = [
     "FEWEST_BLOCKS",
     "FEW_BLOCKS",
+    "TOO_WIDE",
     "WIDEST",
     "PairedDifference",
     "few_blocks",
@@ -41,8 +43,8 @@ __all__ = [
 ]
 
 FEW_BLOCKS = 20  # effective blocks below which intervals are wide, and only large differences are found
-FEWEST_BLOCKS = 6  # below, no sign flips are rarer than 1 in 20
 WIDEST = 1.0  # an interval of more than 100 percentage points says nothing
+TOO_WIDE = f"would be wider than {100 * WIDEST:.0f} percentage points, so none is given"
 _DRAWN_AT_ONCE = 1_000_000  # signs
 _BINOMIAL_COST = 12  # drawing one binomial number costs about as much as drawing twelve signs
 _ROUNDING = 1e-9
@@ -59,13 +61,15 @@ class PairedDifference:
 
     Args:
         estimate: the difference.
-        low, high: ends of its interval; NaN where there are too few blocks for one.
+        low, high: ends of its interval; NaN where there are fewer than 6 blocks, or where it would be wider than 100
+            percentage points.
         level: how often such an interval contains the true difference. With several pairs each interval has the
             level at which Holm's procedure judged its pair, so it leaves 0 out exactly where ``is_decided``.
         p: how often systems that do not differ would seem to differ as much, corrected for the number of pairs
             (Holm). NaN without reference words.
         p_alone: the same, not corrected.
-        is_decided: whether p is at most 1 - joint_level. Decided once, here.
+        is_decided: whether p is at most 1 - joint_level; with fewer than 6 blocks nothing is, at any level. Decided
+            once, here.
         joint_level: of all decisions together.
         pairs: how many were compared.
         blocks: how many independent pieces the data has.
@@ -155,6 +159,7 @@ def paired_differences(
         raise OptionError(f"level is between 0 and 1, not {level}")
     if replicates < 1:
         raise OptionError(f"replicates is at least 1, not {replicates}")
+    check_seed(seed)
     chance = 1 - level
     draws = max(replicates, math.ceil(10 * len(pairs) / chance))
     unit = "rows" if blocks is None else "blocks"
@@ -179,7 +184,7 @@ def paired_differences(
                 level=1 - chance / factor,
                 p=p,
                 p_alone=test.p,
-                is_decided=is_decided,
+                is_decided=is_decided and test.blocks >= FEWEST_BLOCKS,
                 joint_level=level,
                 pairs=len(pairs),
                 blocks=test.blocks,
@@ -264,7 +269,7 @@ class _Tests:
             return math.nan, math.nan, why
         low, high = self._ends(chance)
         if not high - low < WIDEST:
-            return math.nan, math.nan, f"{few or f'{self.blocks:,} {unit}'}: too few for an interval of the difference"
+            return math.nan, math.nan, f"{few or f'{self.blocks:,} {unit}'}: the interval of the difference {TOO_WIDE}"
         if low == high:
             return low, high, "no block differs from the others: the interval has no width, which proves nothing"
         return low, high, few and f"{few}; only large differences can be told from chance"

@@ -51,7 +51,7 @@ def quotient(
     """The sum of ``parts`` divided by that of ``wholes``, over the rows in which both are known.
 
     Args:
-        parts, wholes: one value per row, NaN where unknown; None if all are unknown.
+        parts, wholes: one value per row, NaN or negative where unknown; None if all are unknown.
         scale: what the quotient is multiplied by, such as seconds per hour.
         among: the rows that count; all by default.
         rows: how many there are, where both are None.
@@ -63,7 +63,7 @@ def quotient(
         return Quotient(math.nan, 0, rows if among is None else int(among.sum()))
     above, below = np.asarray(parts, float), np.asarray(wholes, float)
     counted = np.ones(len(above), bool) if among is None else among
-    known = counted & np.isfinite(above) & np.isfinite(below)
+    known = counted & np.isfinite(above) & np.isfinite(below) & (above >= 0) & (below >= 0)
     whole = float(below[known].sum())
     value = float(above[known].sum()) / whole * scale if whole > 0 else math.nan
     return Quotient(value, int(known.sum()), int(counted.sum()))
@@ -73,10 +73,11 @@ def partial_rates(name: str, rates: dict[str, Quotient]) -> list[str]:
     """A sentence for each rate of a system that is not of all rows.
 
     >>> partial_rates("base", {"RTFx": Quotient(3.0, 2, 3), "$/h": Quotient(0.5, 3, 3)})
-    ['RTFx of base is of 2 of 3 rows: seconds, work or cost of the others are unknown']
+    ['RTFx of base is of 2 of 3 rows: seconds, work or cost of the others are unknown or negative']
     """
     return [
-        f"{rate} of {name} is of {own.rows:,} of {own.of:,} rows: seconds, work or cost of the others are unknown"
+        f"{rate} of {name} is of {own.rows:,} of {own.of:,} rows: "
+        "seconds, work or cost of the others are unknown or negative"
         for rate, own in rates.items()
         if own.is_partial
     ]

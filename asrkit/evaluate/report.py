@@ -20,6 +20,7 @@ from .alignment import Alignment
 from .comparison import Comparison, Difference
 from .headline import NO_REFERENCE_WORDS, rate_told
 from .markup import MINUS, Html, element, joined, named, shortened
+from .paired import FEWEST_BLOCKS, TOO_WIDE
 from .record import write_whole
 from .score import Score, plain, rows_told
 from .views import (
@@ -32,6 +33,7 @@ from .views import (
     interval_bar,
     legend,
     notable,
+    notes_told,
     row_card,
     scores_table,
     significance_table,
@@ -236,6 +238,7 @@ POLICY = (
 
 def _verdict(scores: Sequence[Score], comparison: Comparison | None) -> list[Html]:
     parts = [element("p", _lead(scores, comparison), class_="lead")]
+    parts += notes_told(scores[0] if comparison is None else comparison)
     best = comparison.best.name if comparison is not None else scores[0].name
     if comparison is not None and comparison.differences and not math.isnan(comparison.best.wer):
         mine = [own for own in comparison.differences if best in (own.first, own.second)]
@@ -274,6 +277,8 @@ def _sentence(own: Difference, best: str) -> Html:
     """A difference seen from the best system, so that its signs need no thought."""
     size = points(abs(own.decision.estimate)).removeprefix("+")
     parts: list[object] = [_named(_other(own, best)), ": "]
+    if not own.is_comparable:
+        return joined(*parts, f"cannot be compared with {shortened(best)}, ", own.languages.told("they"), ".")
     if own.ahead is None:
         parts.append("just as many errors")
     else:
@@ -339,7 +344,7 @@ def _slices(scores: Sequence[Score], slices: Any) -> list[Html]:
     rows = []
     for record in slices.head(SLICES).to_dict("records"):
         low, wer, high = record["low"], record["wer"], record["high"]
-        told = interval_ends(wer, low, high)
+        told = interval_ends(wer, low, high, blocks=FEWEST_BLOCKS if TOO_WIDE in str(record["warning"]) else 0)
         rows.append(
             [
                 joined(*(joined(" / " if place else "", named(record[key])) for place, key in enumerate(keys))),

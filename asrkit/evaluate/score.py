@@ -24,6 +24,7 @@ from .bootstrap import Interval, bootstrap
 from .counts import ErrorCounts, UtteranceCounts, count_errors
 from .dialects import Dialect, dialect_name
 from .indexed import check_unclashed, index_of
+from .language_notes import score_notes
 from .rates import Quotient, quotient
 from .shown import Shown
 from .significance import simultaneous_level
@@ -44,7 +45,6 @@ __all__ = [
     "slices",
     "too_few",
     "trace",
-    "unknown_told",
 ]
 
 OF_SLICES = (  # columns of the table of slices beside the user's own
@@ -172,6 +172,11 @@ class Score(Shown):
         """Rows with a reference for which there is no text."""
         return self.texts.failed[self.name]
 
+    @property
+    def notes(self) -> list[str]:
+        """What every view says first: rows whose language is not known, and values that are no language."""
+        return score_notes(self)
+
     @cached_property
     def beware(self) -> list[str]:
         """Where errors are a matter of spelling habits that a named option of the normalizer folds."""
@@ -269,6 +274,8 @@ class Score(Shown):
                 "rows_failed": self.failed,
                 "rows_where_nobody_spoke": self.texts.silent,
                 "failed_as": self.texts.failed_as,
+                "rows_of_unknown_language": self.compared.unknown,
+                "notes": self.notes,
                 "beware": self.beware,
                 "unit": self.compared.unit,
                 **made_with(self.compared, self.dialect),
@@ -282,8 +289,9 @@ class Score(Shown):
         sure = f"{interval_told(self)} ({level_told(interval.level)} interval over {blocks})"
         if not math.isfinite(interval.low):
             sure = f"(no interval over {blocks})"
+        notes = "".join(f"; {note}" for note in self.notes)
         lines = [
-            f"{self.name}: {self.compared.rate} {percent(self.wer)} {sure}{unknown_told(self.compared.unknown)}",
+            f"{self.name}: {self.compared.rate} {percent(self.wer)} {sure}{notes}",
             f"  {counts.substitutions:,} substitutions, {counts.deletions:,} deletions, "
             f"{counts.insertions:,} insertions in {counts.reference_length:,} "
             f"{'words' if self.compared.unit == 'word' else 'tokens'}; CER {percent(self.cer)}, "
@@ -445,18 +453,11 @@ def rows_told(texts: Texts, names: Sequence[str]) -> str:
 UNREFERENCED = " (of CSV, pandas.read_csv(keep_default_na=False) reads an empty reference as one: nobody spoke)"
 
 
-def unknown_told(count: int) -> str:
-    """What the first line of a result says where the language of rows is not known."""
-    if not count:
-        return ""
-    rows = f"{count:,} row is" if count == 1 else f"{count:,} rows is"
-    return f"; the language of {rows} not known, pass language="
-
-
 def interval_told(score: Score, form: str = "[{}, {}]") -> str:
-    """The ends of a score's interval, or that there are too few rows for one."""
+    """The ends of a score's interval, or why there are none."""
     interval = score.interval
-    return interval_ends(score.wer, interval.low, interval.high, form, "rows" if score.block is None else "blocks")
+    unit = "rows" if score.block is None else "blocks"
+    return interval_ends(score.wer, interval.low, interval.high, form, unit, interval.blocks)
 
 
 def plain(value: Any) -> Any:

@@ -10,12 +10,13 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from ..errors import OptionError
-from ..language_codes import known_language
+from ..language_names import check_language, read_language
 from ..normalizers import Normalizer, find, merge_compounds
 from ..source import is_missing
 from .dialects import Dialect, Sclite
-from .languages import has_letters, identify_all
+from .languages import has_letters
 from .marked import markup_of, normalised, tokens_of
+from .stated import filled, of_system, unread_values
 from .tokens import Unit, tokenize, unit_for
 
 __all__ = ["Failed", "SystemTexts", "Texts", "comparable"]
@@ -139,6 +140,7 @@ class Texts:
         failed_as: ``exclude`` (such a row is scored for no system) or ``deletions`` (its words count as deleted).
         markup: as for ``SystemTexts``.
         index: pandas' index of these rows, None where they come from no frame.
+        unread: scored row -> what was given as its language and is none, so that the texts decided.
     """
 
     rows: np.ndarray[Any, np.dtype[np.int64]]
@@ -154,6 +156,7 @@ class Texts:
     failed_as: Failed
     markup: Sclite | None = None
     index: Any = None
+    unread: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def hypotheses(self) -> dict[str, Sequence[str]]:
@@ -259,22 +262,20 @@ def comparable(
             f"no row can be scored: of {count}, {count - sum(has_reference)} have no reference"
             + "".join(f", {sum(flags)} no {name!r}" for name, flags in missed.items())
         )
-    stated = [languages] * count if isinstance(languages, str | None) else list(languages)
-    stated = [known_language(stated[row]) for row in rows]
+    if isinstance(languages, str):
+        check_language(languages)
+    given = [languages] * count if isinstance(languages, str | None) else list(languages)
+    stated = [read_language(given[row]) for row in rows]
+    transcribed = {name: [cells[row] for row in rows] for name, cells in (system_languages or {}).items()}
     written = [_text(references[row], "reference", labels[row]) for row in rows]
-    of_reference = _filled(stated, written)
+    of_reference = filled(stated, written)
     maker = _Maker(normalizer, unit, markup_of(dialect))
     neutral = maker.normalised(written, of_reference)
     units = maker.units(neutral, of_reference)
     systems = {}
     for name, texts in hypotheses.items():
         heard = [_text(texts[row], name, labels[row]) for row in rows]
-        transcribed_as = (system_languages or {}).get(name, [None] * count)
-        spoken = [
-            language or known_language(transcribed_as[row]) or by_text
-            for row, language, by_text in zip(rows, stated, of_reference, strict=True)
-        ]
-        spoken = _filled(spoken, ["" if has_letters(said) else text for said, text in zip(written, heard, strict=True)])
+        spoken = of_system(stated, transcribed.get(name), of_reference, written, heard)
         systems[name] = maker.system(written, heard, spoken, (of_reference, neutral, units))
     return Texts(
         rows=np.asarray(rows, np.int64),
@@ -289,6 +290,7 @@ def comparable(
         failed={name: sum(flags) for name, flags in missed.items()},
         failed_as=failed,
         markup=maker.markup,
+        unread=unread_values([[given[row] for row in rows], *transcribed.values()]),
     )
 
 
@@ -365,15 +367,6 @@ class _Maker:
             normalizer_of=self.normalizer_of,
             markup=self.markup,
         )
-
-
-def _filled(languages: Sequence[str | None], texts: Sequence[str]) -> list[str | None]:
-    """The languages; where one is not known, that of the text beside it."""
-    unknown = list({text for language, text in zip(languages, texts, strict=True) if language is None and text})
-    identified = dict(zip(unknown, identify_all(unknown), strict=True))
-    return [
-        identified.get(text) if language is None else language for language, text in zip(languages, texts, strict=True)
-    ]
 
 
 def _text(cell: Any, name: str, label: Hashable) -> str:

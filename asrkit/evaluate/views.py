@@ -51,6 +51,7 @@ __all__ = [
     "kept_edits",
     "legend",
     "notable",
+    "notes_told",
     "probabilities",
     "row_card",
     "score_view",
@@ -209,8 +210,12 @@ def differences_table(differences: Sequence[Difference], rate: str) -> Html:
                     label=f"difference {_points(interval.estimate)} points, {told}",
                 ),
                 own.p_told.removeprefix("p ").removeprefix("= "),
-                joined(named(own.better), " is better") if own.better else "undecided, may be chance",
-                f"{more:,}" if more else None,
+                joined(named(own.better), " is better")
+                if own.better
+                else "undecided, may be chance"
+                if own.is_comparable
+                else "none: normalised by different languages",
+                f"{more:,}" if more and own.is_comparable else None,
             ]
         )
     heads = [
@@ -510,6 +515,7 @@ def score_view(score: Score) -> Html:
             f" · {level_told(score.interval.level)} interval: {between(score)}",
             class_="ak-head",
         ),
+        *notes_told(score),
         scores_table([score]),
         *warnings_of([score.interval.warning]),
     ]
@@ -533,6 +539,7 @@ def comparison_view(comparison: Comparison) -> Html:
     scores = comparison.scores
     parts: list[object] = [
         *_verdicts(comparison),
+        *notes_told(comparison),
         scores_table(scores, comparison.best.name if comparison.leaders == [comparison.best.name] else None),
         *warnings_of(
             [score.interval.warning for score in scores] + [own.interval.warning for own in comparison.differences]
@@ -670,6 +677,11 @@ def warnings_of(warnings: Sequence[str | None]) -> list[Html]:
     return [
         element("p", "Beware: ", warning, ".", class_="ak-beware") for warning in sorted({w for w in warnings if w})
     ]
+
+
+def notes_told(result: Score | Comparison) -> list[Html]:
+    """What is to be said of the languages of rows, first of all."""
+    return [element("p", f"{note[0].upper()}{note[1:]}.", class_="ak-beware", dir="auto") for note in result.notes]
 
 
 def failures_told(comparison: Comparison) -> list[Html]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..cloudflare.prices import money
 
 __all__ = [
+    "FEWEST_BLOCKS",
     "and_more",
     "cut_text",
     "dollars",
@@ -26,6 +27,7 @@ __all__ = [
 ABSENT = "-"  # a number that is not known
 SMALL = 0.01  # shares below this are written with two significant digits
 MOST_DIGITS = 12  # after the decimal point
+FEWEST_BLOCKS = 6  # below, there are too few rows or blocks for any interval of a difference
 
 
 def percent(share: float) -> str:
@@ -71,19 +73,25 @@ def level_told(level: float) -> str:
     return f"{100 * level:.12g}%"
 
 
-def too_few(wer: float, unit: str = "rows") -> str:
-    """What is said in place of an interval that is not there: NaN is a rate without reference words."""
-    return ABSENT if math.isnan(wer) else f"too few {unit}"
+def too_few(wer: float, unit: str = "rows", blocks: int = 0) -> str:
+    """What is said in place of an interval that is not there: NaN is a rate without reference words.
+
+    >>> too_few(0.5, "rows", 3), too_few(12.0, "rows", 40), too_few(float("nan"))
+    ('too few rows', 'too wide', '-')
+    """
+    return ABSENT if math.isnan(wer) else f"too few {unit}" if blocks < FEWEST_BLOCKS else "too wide"
 
 
-def interval_ends(wer: float, low: float, high: float, form: str = "{} to {}", unit: str = "rows") -> str:
-    """The ends of a rate's interval, or that there are too few rows for one.
+def interval_ends(
+    wer: float, low: float, high: float, form: str = "{} to {}", unit: str = "rows", blocks: int = 0
+) -> str:
+    """The ends of a rate's interval, or why there are none: too few rows, or too wide to say anything.
 
     >>> interval_ends(0.12, 0.08, 0.171), interval_ends(0.12, float("nan"), float("nan"))
     ('8.0% to 17.1%', 'too few rows')
     """
     if not (math.isfinite(low) and math.isfinite(high)):
-        return too_few(wer, unit)
+        return too_few(wer, unit, blocks)
     return form.format(percent(low), percent(high))
 
 

@@ -112,6 +112,8 @@ def find(normalizer: str | Callable[[str], str] | Normalizer = "auto", *, langua
 
 
 def _options(name: str) -> dict[str, Any]:
+    if "-simplified" in name and "-traditional" in name:
+        raise OptionError(f"{name!r} has both -simplified and -traditional; a text is converted to one of them")
     options: dict[str, Any] = {}
     for option, values in _OPTIONS.items():
         if f"-{option}" in name:

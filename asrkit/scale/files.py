@@ -277,7 +277,7 @@ def _check_first(todo: list[Shard], job: Job, backend: Backend) -> None:
     names: list[str] = []
     if not todo[0].source.startswith(job.out):
         with open_table(todo[0].source, job.audio, job.encoding) as table:
-            check_table(table, job, todo[0].source)
+            check_table(table, job, todo[0].source, backend)
             names = table.schema.names
     if job.language not in names:
         checked_language(backend, job.language)

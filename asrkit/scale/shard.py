@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,8 @@ __all__ = ["check_table", "write_shard"]
 Tell = Callable[[int, float], None]  # rows done, and seconds of audio in them, since the last time
 
 
-def check_table(table: Table, job: Job, path: str) -> None:
-    """Whether the table has what the job names.
+def check_table(table: Table, job: Job, path: str, backend: Backend) -> None:
+    """Whether the table has what the job names, and lacks what it writes.
 
     Raises:
         ColumnError: a column is not there, or would be overwritten.
@@ -40,7 +40,7 @@ def check_table(table: Table, job: Job, path: str) -> None:
     for name in (job.audio, job.start, job.end):
         if name is not None:
             table.check(name, path)
-    taken = [name for name in _columns(job, is_paid=True, answers=True) if name in table.schema.names]
+    taken = [name for name in _columns_of(job, backend) if name in table.schema.names]
     if taken and not job.overwrite:
         raise ColumnError(
             f"{path} has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
@@ -82,7 +82,7 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
     began = time.monotonic()
     counts = _Counts()
     with open_table(shard.source, job.audio, job.encoding) as table:
-        check_table(table, job, shard.source)
+        check_table(table, job, shard.source, backend)
         schema = _schema(table.schema, table.rows, shard, job, backend)
         with new_file(shard.target) as path:
             with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -99,7 +99,7 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
                     del piece, sound  # and with them the recordings, unless they go out again
                     outcomes = _outcomes(cells, told, job, backend, journal, tell, first)
                     counts.add(outcomes)
-                    writer.write_table(_joined(kept, outcomes, job, schema))
+                    writer.write_table(_joined(kept, outcomes, _columns_of(job, backend), schema))
                     first += rows
                 ended = time.monotonic()
     now = time.monotonic()
@@ -235,6 +235,11 @@ def _columns(job: Job, *, is_paid: bool, answers: bool) -> dict[str, tuple[pa.Da
     return columns
 
 
+def _columns_of(job: Job, backend: Backend) -> dict[str, tuple[pa.DataType, Callable[[Outcome], Any]]]:
+    """The new columns that this job writes with this backend."""
+    return _columns(job, is_paid=isinstance(backend, Remote), answers=backend.preferred.answers)
+
+
 def _segment() -> pa.DataType:
     import pyarrow as pa
 
@@ -253,11 +258,11 @@ def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backe
     table = before.empty_table()
     if not job.keep_audio:
         table = without_sound(table, job.audio)
-    old = _columns(
-        replace(job, details=True), is_paid=True, answers=True
-    )  # of an earlier text, which they would not describe
-    fields = [field for field in table.schema if field.name not in old]
-    new = _columns(job, is_paid=isinstance(backend, Remote), answers=backend.preferred.answers)
+    new = _columns_of(job, backend)
+    gone = {*new}
+    if job.into in before.names:  # an earlier text is replaced, and goes with what described it
+        gone |= {*_columns(replace(job, details=True), is_paid=True, answers=True)}
+    fields = [field for field in table.schema if field.name not in gone]
     fields += [pa.field(name, kind) for name, (kind, _) in new.items()]
     made = json.dumps({job.into: dict(backend.fingerprint)}, default=str)
     # Of what others have noted in the table only the index is still true.
@@ -265,11 +270,15 @@ def _schema(before: pa.Schema, rows: int, shard: Shard, job: Job, backend: Backe
     return pa.schema(fields, {**kept, MADE: made.encode(), FOOTER: footer(shard, job, rows)})
 
 
-def _joined(kept: pa.Table, outcomes: Sequence[Outcome], job: Job, schema: pa.Schema) -> pa.Table:
+def _joined(
+    kept: pa.Table,
+    outcomes: Sequence[Outcome],
+    new: Mapping[str, tuple[pa.DataType, Callable[[Outcome], Any]]],
+    schema: pa.Schema,
+) -> pa.Table:
     """The rows with the new columns."""
     import pyarrow as pa
 
-    new = _columns(job, is_paid=True, answers=True)
     columns = [
         pa.array([new[field.name][1](outcome) for outcome in outcomes], field.type)
         if field.name in new

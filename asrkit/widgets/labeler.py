@@ -12,8 +12,8 @@ import traitlets
 
 from ..columns import column_of
 from ..errors import ColumnError, LabelsError, OptionError
-from ..evaluate.frames import languages_of
 from ..evaluate.markup import Html, element, named
+from ..evaluate.stated import languages_of
 from ..evaluate.tokens import unit_for
 from ..labels import Item, Journal, Label, item_ids
 from ..normalizers import Normalizer
@@ -116,7 +116,7 @@ class Labeler(Widget):
         self._systems = {str(name): [_text(cell) for cell in column_of(frame, name)] for name in names}
         self._own_name = None if hypothesis is None else str(hypothesis)
         self._shown = {str(name): column_of(frame, name) for name in show}
-        self._languages = languages_of(frame, language, names)
+        self._languages = languages_of(frame, language, None, names)
         self._units = [unit_for(code, [text or ""]) for code, text in zip(self._languages, heard, strict=True)]
         self._compared = compared(list(self._systems.values()), self._languages, self._units, normalizer)
         positions = ordered(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..captions import voice_of
 from ..columns import column_of
 from ..errors import ColumnError, OptionError
-from ..evaluate.frames import languages_of
 from ..evaluate.markup import Html, direction, element, joined, named
+from ..evaluate.stated import languages_of
 from ..evaluate.tokens import Unit
 from ..normalizers import Normalizer
 from ..source import describe, is_missing
@@ -158,8 +158,8 @@ def play(
     def cell(name: Hashable | None) -> Any:
         return None if name is None else column_of(frame, name)[place]
 
-    texts = [name for name in (reference, hypothesis) if name is not None]
-    [spoken] = languages_of(frame.iloc[[place]], language, texts)
+    heard = [] if hypothesis is None else [hypothesis]
+    [spoken] = languages_of(frame.iloc[[place]], language, reference, heard)
     return Player(
         cells[place],
         reference=_text(cell(reference), reference),
