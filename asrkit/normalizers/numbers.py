@@ -82,8 +82,8 @@ def canonical(token: str) -> list[str]:
         return [sign + money + body + suffix]
     if "/" in body:
         above, _, below = body.partition("/")
-        if not (sign or money or suffix) and _is_fraction(above, below):
-            return [body]
+        if not (sign or money) and suffix in ("", "%") and _is_fraction(above, below):
+            return [body, "percent"] if suffix else [body]
         return [*canonical(sign + money + above), *canonical(below + suffix)]
     magnitude = found["magnitude"]
     if magnitude and (body.count(".") > 1 or len(body) > LONGEST):
