@@ -56,6 +56,8 @@ _MONEY_MAGNITUDES = _MAGNITUDES | {"m": 10**6, "mm": 10**6, "b": 10**9, "t": 10*
 _SPACED_MAGNITUDES = words_of("k m mn bn tn")  # after money
 _HEAVY = words_of("heavy heavier lighter overweight underweight")
 _DETERMINERS = words_of("the a an that this these those what which some one no any every each my your his her its our")
+_GAINING = words_of("gain gains gained gaining lose loses lost losing shed sheds shedding lift lifts lifted lifting")
+_ABOUT = words_of("about over almost nearly around another only up exactly roughly")
 _WEIGHING = words_of("weigh weighs weighed weighing weight")
 FIRST = frozenset("0123456789$\u20ac\u00a3\u00a5\u20b9\u00a2-")
 _SIGNED = frozenset("$\u20ac\u00a3\u00a5\u20b9")
@@ -169,7 +171,15 @@ class Amounts(Strings):
         """Whether pounds are weighed: ``weighs ten pounds``, ``two pounds of sugar``."""
         if self.at(place + 1) in _HEAVY or (self.at(place + 1) == "of" and self.at(place + 2) != "the"):
             return True
-        return not _WEIGHING.isdisjoint(self.tokens[max(0, place - 6) : place])
+        if not _WEIGHING.isdisjoint(self.tokens[max(0, place - 6) : place]):
+            return True
+        start = place
+        while start and (self.at(start - 1) in WORDS or self.at(start - 1)[:1].isdigit()):
+            start -= 1
+            if self.at(start - 1) == "and" and self.at(start - 2) in WORDS:
+                start -= 1
+        start -= self.at(start - 1) == "a" or self.at(start - 1) in _ABOUT
+        return self.at(start - 1) in _GAINING and not self.is_multiplier(place - 1)
 
     def is_counted(self, place: int) -> bool:
         """Whether what is there is counted: money, a unit, per cent."""
@@ -243,7 +253,7 @@ class Amounts(Strings):
                 return f"{base}/{below}", [], place + 1
         ahead = place + (said == "and")
         fraction, after = "", ahead
-        if ahead > place and self.at(ahead) == "a" and self.at(ahead + 1) in ("half", "quarter"):
+        if ahead > place and self._is_a_part(ahead):
             fraction, after = f"1/{PARTS[self.at(ahead + 1)]}", ahead + 2
         elif re.fullmatch("[0-9]+/[0-9]+", self.at(ahead)):
             fraction, after = self.at(ahead), ahead + 1
@@ -260,6 +270,17 @@ class Amounts(Strings):
                 return _plain(int(base) + Decimal(above) / below), [], after
             return base, [fraction], after
         return base, [], place
+
+    def _is_a_part(self, place: int) -> bool:
+        """Whether ``a half`` or ``a third`` belongs to the number before it: not in ``five and a third of them``."""
+        part, after = self.at(place + 1), self.at(place + 2)
+        if self.at(place) not in ("a", "an") or part not in _ONE_PART:
+            return False
+        if part in ("half", "quarter"):
+            return True
+        if after == "of":
+            return self.at(place + 3) in ("a", "an")
+        return not after or part == "third" or after in UNITS or after in ("percent", "per", "cups", "times")
 
 
 def takes(token: str, suffix: str) -> bool:

@@ -10,6 +10,7 @@ something else.
 ``english_words``      fillers, spelled letters, contractions, abbreviations, compounds, spelling
 ``roman``              Roman numerals
 ``numbers``            number words; ``number_words``, ``digit_strings`` and ``amounts`` read them
+``measures``           parts of units and percent, hours, products
 ``quantities``         dates, times of day, scores, units
 ``english_contexts``   the words whose company decides
 =====================  ==============================================================================
@@ -85,16 +86,23 @@ class English:
     decimals, versions      ``0.5`` for ``point five`` and ``.5``, at the beginning and after words like "by".
     money                   The sign before the number: ``$5.20``, ``€5``, ``£0.50`` for pence, ``¢36``. ``k``,
                             ``m``, ``bn`` on an amount are written out, ``M`` on any figure. ``three dollars fifty``
-                            is an amount at an end or before a word like "for". ``pounds`` are money unless weighed.
+                            is an amount at an end or before a word like "for". ``pounds`` are money unless the words
+                            beside say weight (``weighs``, ``gained``, ``two pounds of``); ``lbs`` are weight.
+                            ``nineteen ninety-five dollars`` is $1995.
     times of day            ``3:30`` for ``half past three`` and, for ``three thirty``, where the words around say so
                             (``at``, ``pm``), the minutes are 15, 30 or 45, or it is the whole text, but not after
                             ``room``, ``flight`` and the like: there it is 330. ``5:00`` is ``5 o'clock``; before am
-                            and pm ``5``.
+                            and pm ``5``. ``9.30 am`` is ``9:30 am``. ``oh eight hundred hours`` is 0800, and so is
+                            ``eight hundred hours`` after "at"; elsewhere that is how long something takes.
     dates                   ``july 4th`` for ``July 4``, ``4 July``, ``the fourth of July``; ``1994-02-11`` is
-                            ``february 11th 1994``. ``4/5/2020`` can be two days and stays ``4 5 2020``.
+                            ``february 11th 1994``. ``may`` and ``march`` after a number are months at an end, after
+                            words like "on" and before words like "was". ``4/5/2020`` can be two
+                            days and stays ``4 5 2020``.
     units                   In full after numbers, singular after 1: ``5 kilometers per hour``, ``20 degrees
                             celsius``. ``5 m`` are meters.
     fractions, percent      ``1/2``, ``2.5`` for ``two and a half``, ``50%``; a range has its sign at both ends.
+                            Half a unit is ``1/2`` of it, half a percent ``0.5%``.
+    products                ``5 by 6`` for ``5 x 6`` and, at an end, ``five times six``.
     spelling                American, after the list of Whisper and some more.
     ======================  ======================================================================================
 
@@ -206,7 +214,7 @@ def _roles(tokens: list[str]) -> int:
 # The short way: pieces that no rule looks at are normalised one by one, each once.
 
 # Rules read these beside a number or a letter, and where one is, nothing is read alone.
-_CAUTIOUS = words_of("a i o oh and half halves quarter dot per percent minus negative no th nd")
+_CAUTIOUS = words_of("a i o oh and dot per percent minus negative no th nd")
 _NEIGHBOURLY = (
     words_of("st dr rd ln huh n't o'clock double triple point non anti pre multi pseudo semi nil co")
     | (COMPOUNDS.keys() - words_of("good day health"))  # common words: the second part tells

@@ -56,6 +56,9 @@ _POWER = re.compile(r"(?<=[0-9\s])(km|cm|mm|m|ft)([23])(?![a-z0-9])")
 _ATTACHED = re.compile(r"(?<=[0-9])(?:([wv])(?![a-z0-9'])|\s([wv])(?=[.,;!?]?\s*$))")
 _INCHES = re.compile(r"(?<=[0-9])(?:\"(?![a-z0-9])|\s?in\.(?![a-z0-9]))")
 _PER = re.compile(r"(?<=[0-9\s])([a-z]{1,6})/(h|hr|hour|s|sec|second|min|minute|day|week|month|year|kg|l|m3)(?![a-z])")
+_SPEED = re.compile(
+    r"\b(kms?|mi|m|ft|cm|mm|[km]?g|ml|l|[kmg]b|miles?|(?:kilo)?met(?:er|re)s?)/(h|hr|hour|s|sec|min|l|kg)\b"
+)
 
 
 def read_signs(text: str) -> str:
@@ -65,7 +68,7 @@ def read_signs(text: str) -> str:
     'call 9196963901, pages 5 to 6, 3 to 1, 4111111111111111'
     """
     if not _DIGIT.search(text):
-        return text
+        return _SPEED.sub(r"\1 per \2", text) if "/" in text else text
     if "/" in text:
         text = _PER.sub(r"\1 per \2", text)
     text = _letters_after(text)

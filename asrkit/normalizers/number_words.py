@@ -44,6 +44,7 @@ WORDS = _vocabulary()
 OH = frozenset(("oh", "o"))
 TIMES = {"double": 2, "triple": 3}
 SINGLE = frozenset("0123456789")
+_APART = frozenset(("of", "in", "with", "among", "from"))  # of nine hundred, sixty came
 
 
 class Cardinals:
@@ -91,12 +92,23 @@ class Cardinals:
             suffix = ""  # but the nineteen hundreds
         if not suffix:
             ahead = after + (self.at(after) == "and")
-            if self.together(after) and self.together(ahead):
+            if (self.together(after) and self.together(ahead)) or self._is_tens_after_comma(place, after):
                 rest, then, rest_suffix, _ = self.below_hundred(ahead)
                 is_other = self.together(then) and (self._is_hundred(then) or self._is_string(ahead, then))
                 if then > ahead and rest and not is_other:
                     return value + rest, then, rest_suffix, True
         return value, after, suffix, True
+
+    def _is_tens_after_comma(self, place: int, after: int) -> bool:
+        """Whether the comma stands within a number: nine hundred, sixty; but no list and no ``of 500, 20 came``."""
+        if after >= self.end or self.stops[after] != "," or after != place + 2 or not self._is_one(place):
+            return False
+        if self.at(place - 1) in _APART or (self.stops[place] and self.at(place - 1) in WORDS):
+            return False
+        value, then, suffix, _ = self.below_hundred(after)
+        word = WORDS.get(self.at(then))
+        is_listed = word is not None or self.at(then)[:1].isdigit() or self.at(then) in ("and", "or")
+        return value >= 10 and not suffix and not is_listed
 
     def _is_string(self, place: int, after: int) -> bool:
         """Whether the digit at the place is the first of a string: one eight hundred five five five."""

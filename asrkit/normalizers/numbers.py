@@ -29,6 +29,7 @@ from .amounts import (
     MINUS,
     MONEY_WORDS,
     PARTS,
+    POINTS,
     Amounts,
     cents,
     magnified,
@@ -41,6 +42,10 @@ from .units import UNITS
 __all__ = ["canonical", "is_number", "is_number_word", "starts", "takes", "written"]
 
 _STARTS = frozenset((*WORDS, *OH, *TIMES, *MINUS, "a", "half", "per", "point", "o'clock"))  # of a number, or of a rule
+_DIGITS = frozenset("0123456789")
+# What may belong to figures, or to "a", that stand before it; before anything else they stay as they are.
+_ATTACHED = frozenset((*WORDS, *MONEY_WORDS, *PARTS, *POINTS, "and", "percent", "per", "sterling", "'s"))
+_ATTACHED |= frozenset(("st", "nd", "rd", "th", "k", "m", "mn", "bn", "tn"))
 _PIECES = re.compile(
     r"(?P<sign>-?)(?P<money>[$€£¥₹¢]?)\s?(?P<body>[0-9]+(?:[.:/][0-9]+)*)"
     r"(?P<magnitude>k|mm?|mn|bn?|tn?|)\s?(?P<suffix>%|[$€£¥₹¢]|p|(?:st|nd|rd|th)(?:'s)?|'?s|)"
@@ -82,8 +87,8 @@ def canonical(token: str) -> list[str]:
         return [sign + money + body + suffix]
     if "/" in body:
         above, _, below = body.partition("/")
-        if not (sign or money or suffix) and _is_fraction(above, below):
-            return [body]
+        if not (sign or money) and suffix in ("", "%") and _is_fraction(above, below):
+            return [body, "percent"] if suffix else [body]
         return [*canonical(sign + money + above), *canonical(below + suffix)]
     magnitude = found["magnitude"]
     if magnitude and (body.count(".") > 1 or len(body) > LONGEST):
@@ -118,8 +123,8 @@ def written(tokens: Sequence[str], stops: Sequence[str]) -> list[str]:
     out: list[str] = []
     place = 0
     for start in [place for place, token in enumerate(tokens) if token in _STARTS or token[0] in FIRST]:
-        if start < place:
-            continue  # part of the number before
+        if start < place or _is_alone(tokens, start):
+            continue  # part of the number before, or as it should be
         out += tokens[place:start]
         place = start
         number, after = reader.number(place)
@@ -133,6 +138,17 @@ def written(tokens: Sequence[str], stops: Sequence[str]) -> list[str]:
         place = after
     out += tokens[place:]
     return out
+
+
+def _is_alone(tokens: Sequence[str], place: int) -> bool:
+    """Whether figures, or ``a``, stay as they are since what follows belongs to no number."""
+    token = tokens[place]
+    if token != "a" and (len(token) == 1 or token[0] not in _DIGITS):
+        return False
+    if place + 1 == len(tokens):
+        return True
+    after = tokens[place + 1]
+    return after not in _ATTACHED and after[0] not in _DIGITS
 
 
 def _without_number(tokens: Sequence[str], place: int) -> tuple[int, list[str]]:

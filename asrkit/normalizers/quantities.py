@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .english_contexts import MODAL_BEFORE, MONTHS, SCORE_AFTER, SCORE_BEFORE, words_of
 from .figures import MONEY, ordinal
+from .measures import with_measures
 from .units import UNITS, with_units
 
 __all__ = ["with_quantities"]
@@ -26,6 +27,13 @@ _PAST = words_of("past after")
 _TO = words_of("to till before")
 _TELLING = words_of("at until till by nearly almost about")  # then "ten to four" is a time of day
 _DATING = words_of("on by since until till before after from through between early late this last next around")
+_DATING_DAYS = words_of("on by since until till from born dated through starting beginning ending")
+_COUNTING = words_of("all only but these those other of some least most")  # all 5 may
+_AFTER_DATE = words_of("is was will were has had this last next until till through")
+_AFTER_MAY = words_of(
+    "be have not also well still even never always only just soon or i you he she we they need want get go come seem "
+    "help make take lead cause find become"
+)
 _NOTHING = words_of("nil")
 _JOINTS = words_of("to or between us")
 _BEATEN = words_of("us them him her me you it by was is of at")
@@ -39,6 +47,7 @@ def with_quantities(tokens: list[str]) -> list[str]:
     >>> " ".join(with_quantities("half past 3 on the 4th of july for 5 to $10".split()))
     '3:30 on july 4th for $5 to $10'
     """
+    tokens = with_measures(tokens)
     clock, dated, scored = (not words.isdisjoint(tokens) for words in _TRIGGERS)
     if clock:
         tokens = _with_clock(tokens)
@@ -138,7 +147,8 @@ def _is_verb(month: str, before: Sequence[str], after: Sequence[str]) -> bool:
     if before and before[-1] in MODAL_BEFORE:
         return True
     is_cardinal = after[0].isdecimal()
-    return is_cardinal and len(after) > 1 and not (before and before[-1] in _DATING)
+    goes_on = len(after) > 1 and after[1] not in _AFTER_DATE
+    return is_cardinal and goes_on and not (before and before[-1] in _DATING)
 
 
 def _day_before(out: Sequence[str], month: str, after: Sequence[str]) -> tuple[int, str] | None:
@@ -150,7 +160,7 @@ def _day_before(out: Sequence[str], month: str, after: Sequence[str]) -> tuple[i
     else:
         found = _DAY.fullmatch(out[-1]) if out else None
         count = 1
-        if found and month in ("may", "march") and not has_year:
+        if found and month in ("may", "march") and not has_year and not _is_dated(month, out, after):
             return None
         if found and len(out) > 1 and out[-2] in MONTHS:
             return None
@@ -159,6 +169,19 @@ def _day_before(out: Sequence[str], month: str, after: Sequence[str]) -> tuple[i
     if len(out) > count and out[-count - 1] == "the":
         count += 1
     return count, _ordinal(found[1])
+
+
+def _is_dated(month: str, out: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether ``may`` or ``march`` after a day is the month: ``on 5 may``, ``5 may was``, but ``5 may go``."""
+    follows = after[0] if after else ""
+    before = out[-2] if len(out) > 1 else ""
+    if before == "the":
+        before = out[-3] if len(out) > 2 else ""
+    if before in _COUNTING:
+        return False
+    if not follows or follows in _AFTER_DATE:
+        return True
+    return before in _DATING_DAYS and (month == "march" or follows not in _AFTER_MAY)
 
 
 def _with_scores(tokens: Sequence[str]) -> list[str]:
