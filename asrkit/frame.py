@@ -10,8 +10,8 @@ import pandas as pd
 from . import batch
 from .backends import from_model
 from .backends.base import Backend, Remote
-from .columns import column_of
-from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
+from .columns import check_new_columns, column_of
+from .errors import AsrkitError, BackendError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
 from .outcomes import NOT_REACHED, Failure, Outcome
@@ -163,11 +163,14 @@ class FrameAsr:
             return told  # type: ignore[no-any-return]  # so that editors know the frame that all other calls give
         cells = column_of(frame, audio)
         new = _new_columns(into, details, has_language=language is not None)
-        taken = [name for name in new if name in frame.columns]
-        if taken and not overwrite:
-            raise ColumnError(
-                f"the frame has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
-            )
+        check_new_columns(
+            list(frame.columns),
+            new,
+            audio,
+            overwrite=overwrite,
+            what="the frame",
+            remedy="name another into= or pass overwrite=True",
+        )
         by_row = language is not None and language in frame.columns
         backend = from_model(model, **options)
         if channel == EACH:

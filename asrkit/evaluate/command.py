@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..columns import column_of
 from ..manifests import audio_column, read_frame, with_paths
+from ..outputs import check_not_inputs
 from ..printable import printable
 from ..writable import check_target
 
@@ -73,12 +75,13 @@ def _table(options: argparse.Namespace, *, has_audio: bool = False) -> pd.DataFr
     for path in (options.json, options.html):
         if path is not None:
             check_target(path)
+    check_not_inputs([options.json, options.html], [options.table])
     missing = [options.language, options.block, *(options.by or ()), *([options.audio] if has_audio else ())]
     frame = read_frame(options.table, encoding=options.encoding, columns=options.columns, missing=missing)
     if has_audio:
         options.audio = audio_column(frame, options.audio, options.table)
         frame, _ = with_paths(frame, options.audio, options.table)
-    if options.reference in frame.columns and (count := int((frame[options.reference] == "").sum())):
+    if options.reference in frame.columns and (count := column_of(frame, options.reference).count("")):
         print(
             printable(
                 f"asrkit: {count:,} of {len(frame):,} rows have an empty {options.reference!r}: nobody spoke there. "
