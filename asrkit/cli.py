@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
     transcribe.set_defaults(run=_transcribe)
 
-    scale_command.add_commands(commands, _further_options)
+    scale_command.add_commands(commands)
     journal_command.add_command(commands)
 
     models = commands.add_parser("models", help="models on this machine, and what the others need")
@@ -185,7 +185,9 @@ def _parser() -> argparse.ArgumentParser:
 def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
     from .codings import coding_of
+    from .shell_options import further_options, joined_options
 
+    further = further_options(options.option, options.model)
     coding_of(options.audio_format)  # a wrong one is said before the weights are loaded
     wanted = options.format or (options.output.suffix.lstrip(".").lower() if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
@@ -202,26 +204,31 @@ def _transcribe(options: argparse.Namespace) -> int:
 
         cells, bar = table[options.audio].tolist(), not options.quiet
         stretch = {"start": options.starts, "end": options.ends, "channel": options.channel}
-        print(estimate(cells, model=options.model, progress=bar, **stretch, **_further_options(options.option)))
+        print(estimate(cells, model=options.model, progress=bar, **stretch, **further))
         return 0
     _check_columns(table, options, wanted)
     files = _caption_files(table, options, wanted)
     _refuse_inputs(table, options, wanted, files)
     is_remote = options.model.startswith("@cf/")
-    backend = from_model(
-        options.model,
-        revision=options.revision,
-        language=options.language if options.language not in table.columns else None,
-        task=options.task,
-        prompt=options.prompt,
-        timestamps=options.timestamps or ("word" if wanted in CAPTIONS and not is_remote else None),
-        device=options.device,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        gateway=options.gateway,
-        max_cost=options.max_cost,
-        **_further_options(options.option),
-    )
+    named = {
+        name: getattr(options, name)
+        for name in (
+            "revision",
+            "task",
+            "prompt",
+            "timestamps",
+            "device",
+            "precision",
+            "batch_size",
+            "gateway",
+            "max_cost",
+        )
+    }
+    named["language"] = options.language if options.language not in table.columns else None
+    told = joined_options(named, further)
+    if wanted in CAPTIONS and not is_remote and told["timestamps"] is None:
+        told["timestamps"] = "word"
+    backend = from_model(options.model, **told)
     rows = _rows(table, options, backend)
     if wanted in ("csv", "parquet"):
         return _write_table(table, rows, options, wanted)
@@ -275,20 +282,6 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
         goes_on = "" if chosen(journal, backend) is None else "; the same command goes on from there"
         options.stopped = f"stopped: {why}{len(done):,} of {len(table):,} rows are done and written{goes_on}"
         yield from (done.get(number, NOT_REACHED) for number in range(given, len(table)))
-
-
-def _further_options(told: Sequence[str]) -> dict[str, Any]:
-    """``name=value``, the value as JSON where it is some, else as text."""
-    options: dict[str, Any] = {}
-    for text in told:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise OptionError(f"expected --option NAME=VALUE, got {text!r}")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
 
 
 def _table(options: argparse.Namespace) -> pd.DataFrame:
