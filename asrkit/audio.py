@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -252,14 +252,26 @@ def stream(
         size = int(block_seconds * SAMPLING_RATE)
         with source.open() as file:
             if apart is None:
-                yield from _decoded_blocks(
-                    file, start, end, channel, max_seconds, size, max_values=max_values, track=track, coding=coding
+                yield from _not_empty(
+                    _decoded_blocks(
+                        file, start, end, channel, max_seconds, size, max_values=max_values, track=track, coding=coding
+                    )
                 )
                 return
             job: dict[str, Any] = {"start": start, "end": end, "channel": channel, "most": max_seconds, "block": size}
             job |= {"track": track, "format": format}
-            for samples, warnings in apart.stream(file, {**job, "values": max_values}, is_wanted):
-                yield Audio(samples, warnings=warnings)
+            pieces = apart.stream(file, {**job, "values": max_values}, is_wanted)
+            yield from _not_empty(Audio(samples, warnings=warnings) for samples, warnings in pieces)
+
+
+def _not_empty(blocks: Iterable[Audio]) -> Iterator[Audio]:
+    """The blocks; an error if there is no sample in them, such as from less than a sample before the end on."""
+    count = 0
+    for block in blocks:
+        count += len(block.samples)
+        yield block
+    if not count:
+        raise DecodeError("no sound in it: 0 samples", code="empty")
 
 
 @contextlib.contextmanager
@@ -278,9 +290,9 @@ def _told_beyond_end(
             raise
         with contextlib.suppress(AsrkitError):
             duration = probe(source, track=track, format=format, isolate=isolate).duration
-            if duration is not None and start >= duration:
+            if duration is not None and start > duration - 1 / SAMPLING_RATE:
                 error = DecodeError(
-                    f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
+                    f"start={start:g} s is beyond the end of the recording, which has {duration:g} s; start and end "
                     "are in seconds",
                     code="empty",
                 )

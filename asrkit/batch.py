@@ -1052,7 +1052,7 @@ class _Run:
                 self.is_capped = True
                 self.cap = heard if heard.seconds_left < SHORTEST_PAID else self.cap
             if self.cap is not None and isinstance(heard, BackendError) and heard.code == NOT_REACHED.code:
-                heard = CostCapError(f"not sent: {self.cap}")  # it waited for its turn when the money was spent
+                heard = CostCapError(str(self.cap))  # it waited for its turn when the money was spent
             if isinstance(heard, AsrkitError):
                 if isinstance(heard, BackendError):
                     heard.cost = total([heard.cost, *(own.cost for own in row.parts.values())])

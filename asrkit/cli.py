@@ -147,11 +147,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="file to write, for srt and vtt of several recordings a folder; else the terminal",
     )
-    transcribe.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+    transcribe.add_argument(
+        "--overwrite", action="store_true", help="replace files, and columns of the table, that are there already"
+    )
     transcribe.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
     transcribe.set_defaults(run=_transcribe)
 
-    scale_command.add_commands(commands, _further_options)
+    scale_command.add_commands(commands)
     journal_command.add_command(commands)
 
     models = commands.add_parser("models", help="models on this machine, and what the others need")
@@ -183,7 +185,9 @@ def _parser() -> argparse.ArgumentParser:
 def _transcribe(options: argparse.Namespace) -> int:
     from .backends import from_model
     from .codings import coding_of
+    from .shell_options import further_options, joined_options
 
+    further = further_options(options.option, options.model)
     coding_of(options.audio_format)  # a wrong one is said before the weights are loaded
     wanted = options.format or (options.output.suffix.lstrip(".").lower() if options.output else "txt")
     if wanted not in ("txt", "csv", "parquet", "jsonl", *CAPTIONS):
@@ -200,24 +204,31 @@ def _transcribe(options: argparse.Namespace) -> int:
 
         cells, bar = table[options.audio].tolist(), not options.quiet
         stretch = {"start": options.starts, "end": options.ends, "channel": options.channel}
-        print(estimate(cells, model=options.model, progress=bar, **stretch, **_further_options(options.option)))
+        print(estimate(cells, model=options.model, progress=bar, **stretch, **further))
         return 0
+    _check_columns(table, options, wanted)
     files = _caption_files(table, options, wanted)
+    _refuse_inputs(table, options, wanted, files)
     is_remote = options.model.startswith("@cf/")
-    backend = from_model(
-        options.model,
-        revision=options.revision,
-        language=options.language if options.language not in table.columns else None,
-        task=options.task,
-        prompt=options.prompt,
-        timestamps=options.timestamps or ("word" if wanted in CAPTIONS and not is_remote else None),
-        device=options.device,
-        precision=options.precision,
-        batch_size=options.batch_size,
-        gateway=options.gateway,
-        max_cost=options.max_cost,
-        **_further_options(options.option),
-    )
+    named = {
+        name: getattr(options, name)
+        for name in (
+            "revision",
+            "task",
+            "prompt",
+            "timestamps",
+            "device",
+            "precision",
+            "batch_size",
+            "gateway",
+            "max_cost",
+        )
+    }
+    named["language"] = options.language if options.language not in table.columns else None
+    told = joined_options(named, further)
+    if wanted in CAPTIONS and not is_remote and told["timestamps"] is None:
+        told["timestamps"] = "word"
+    backend = from_model(options.model, **told)
     rows = _rows(table, options, backend)
     if wanted in ("csv", "parquet"):
         return _write_table(table, rows, options, wanted)
@@ -273,29 +284,15 @@ def _rows(table: pd.DataFrame, options: argparse.Namespace, backend: Any) -> Ite
         yield from (done.get(number, NOT_REACHED) for number in range(given, len(table)))
 
 
-def _further_options(told: Sequence[str]) -> dict[str, Any]:
-    """``name=value``, the value as JSON where it is some, else as text."""
-    options: dict[str, Any] = {}
-    for text in told:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise OptionError(f"expected --option NAME=VALUE, got {text!r}")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
-
-
 def _table(options: argparse.Namespace) -> pd.DataFrame:
     """The inputs as one table; what is wrong with them is said before any work."""
     import pandas as pd
 
-    from .local import existing
+    from .local import existing, found_path
     from .manifests import is_elsewhere, is_table
 
     options.starts = options.ends = None
-    inputs = [Path(name).expanduser() for name in options.inputs]
+    inputs = [found_path(name) for name in options.inputs]
     tables = [path for path in inputs if not os.path.isdir(path) and is_table(path, options.audio)]  # noqa: PTH112
     if tables and len(inputs) > 1:
         raise OptionError("give one table, or audio files and folders, not both")
@@ -343,11 +340,12 @@ def _refuse_missing(cells: Sequence[object], gone: Sequence[str]) -> None:
 
 
 def _audio_files(names: Sequence[str]) -> Iterator[Path | str]:
+    from .local import found_path
     from .manifests import is_elsewhere
     from .recordings import recordings_below
 
     for name in names:
-        path = Path(name).expanduser()
+        path = found_path(name)
         if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
             yield name if is_elsewhere(name) else path
             continue
@@ -371,6 +369,39 @@ def _refuse_overwriting(options: argparse.Namespace, wanted: str) -> None:
         raise OptionError(f"{options.output} is there already; name another file or pass --overwrite")
     if wanted not in CAPTIONS or not os.path.isdir(options.output):  # noqa: PTH112
         check_target(options.output)
+
+
+def _check_columns(table: pd.DataFrame, options: argparse.Namespace, wanted: str) -> None:
+    """Say at once that the new columns would replace some, or that a Parquet cannot have these names."""
+    from .columns import check_new_columns
+
+    if wanted not in ("csv", "parquet"):
+        return
+    names = [str(name) for name in table.columns]
+    check_new_columns(
+        names,
+        [options.into, f"{options.into}_error"],
+        options.audio,
+        overwrite=options.overwrite,
+        what=options.inputs[0],
+        remedy="name another --into or pass --overwrite",
+    )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if wanted == "parquet" and twice is not None:
+        raise ColumnError(
+            f"{options.inputs[0]} has {names.count(twice)} columns {twice!r}, and names of a Parquet must tell columns "
+            "apart; name all columns by --columns, or write CSV"
+        )
+
+
+def _refuse_inputs(table: pd.DataFrame, options: argparse.Namespace, wanted: str, files: Sequence[Path | None]) -> None:
+    """Never write onto the audio, nor onto a table, unless it is read whole and written as a table again."""
+    from .outputs import check_not_inputs
+
+    written = files if wanted in CAPTIONS else [options.output]
+    check_not_inputs(written, table[options.audio])
+    if wanted not in ("csv", "parquet"):
+        check_not_inputs(written, options.inputs)
 
 
 def _write_lines(cells: pd.Series[Any], rows: Iterator[Outcome], file: IO[str], wanted: str) -> int:

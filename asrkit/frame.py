@@ -10,8 +10,8 @@ import pandas as pd
 from . import batch
 from .backends import from_model
 from .backends.base import Backend, Remote
-from .columns import column_of
-from .errors import AsrkitError, BackendError, ColumnError, Interrupted, JournalError, OptionError
+from .columns import check_new_columns, column_of
+from .errors import AsrkitError, BackendError, Interrupted, JournalError, OptionError
 from .failures import Failures
 from .journal import place
 from .language_names import refuse_many_languages
@@ -165,13 +165,13 @@ class FrameAsr:
             return told  # type: ignore[no-any-return]  # so that editors know the frame that all other calls give
         cells = column_of(frame, audio)
         new = _new_columns(into, details, has_language=language is not None)
-        _check_free(frame, [] if overwrite else new)
+        _check_new(frame, new, audio, overwrite=overwrite)
         by_row = language is not None and language in frame.columns
         backend = from_model(model, **options)
         if channel == EACH:
             backend = with_word_times(backend)
         new += _further_columns(into, details, backend)
-        _check_free(frame, [] if overwrite else new)
+        _check_new(frame, new, audio, overwrite=overwrite)
         languages = column_of(frame, language) if by_row else [batch.checked_language(backend, language)] * len(frame)
         done: dict[int, Outcome] = {}
         failures = Failures()
@@ -531,12 +531,9 @@ def _further_columns(into: str, details: bool, backend: Backend) -> list[str]:
     return [f"{into}_{name}" for name in names if details]
 
 
-def _check_free(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    taken = [name for name in names if name in frame.columns]
-    if taken:
-        raise ColumnError(
-            f"the frame has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
-        )
+def _check_new(frame: pd.DataFrame, new: Sequence[str], audio: Hashable, *, overwrite: bool) -> None:
+    remedy = "name another into= or pass overwrite=True"
+    check_new_columns(list(frame.columns), new, audio, overwrite=overwrite, what="the frame", remedy=remedy)
 
 
 def _replaced(frame: pd.DataFrame, into: str, new: Sequence[str]) -> list[str]:

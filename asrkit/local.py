@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 
 from .errors import SourceError
 
-__all__ = ["existing", "open_regular", "path_of_file_url"]
+__all__ = ["existing", "found_path", "open_regular", "path_of_file_url"]
 
 
 def existing(path: Path) -> Path | None:
@@ -36,6 +36,17 @@ def existing(path: Path) -> Path | None:
             return None
         found = there
     return found
+
+
+def found_path(name: str | bytes) -> Path:
+    """The path of a file or folder that somebody named: as the disk writes it, if it is there; ``~`` is the home.
+
+    A name that begins with ``~`` and is no user's, such as a backup ``~take.wav``, means itself.
+    """
+    text = os.fsdecode(name)
+    is_home = text.startswith("~") and not os.path.lexists(text)
+    path = Path(os.path.expanduser(text) if is_home else text)  # noqa: PTH111 - Path's raises where there is no such user
+    return path if text.isascii() else existing(path) or path
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from .columns import AUDIO_NAMES
 from .containers import sniff
 from .errors import AsrkitError, ColumnError, DecodeError, OptionError, SourceError
 from .json_lines import is_json_lines
-from .local import existing, open_regular
+from .local import existing, found_path, open_regular
 from .remote import is_url
 from .seconds import seconds_of
 from .tables import DELIMITERS, ENDINGS, ending_of, read_table
@@ -71,6 +71,7 @@ def read_frame(
     """
     import pandas as pd
 
+    path = found_path(str(path))
     if path.is_dir():
         raise SourceError(f"{path} is a folder; expected a table: CSV, TSV, JSON lines or Parquet", code="not-a-file")
     if _is_parquet(path):
@@ -130,7 +131,7 @@ def with_paths(frame: pd.DataFrame, audio: str, path: Path) -> tuple[pd.DataFram
             return cell
         if not cell or is_elsewhere(cell):
             return cell or None
-        here, beside = existing(Path(cell).expanduser()), existing(path.parent / cell)
+        here, beside = existing(found_path(cell)), existing(path.parent / cell)
         if here is None and beside is None:
             gone.append(cell)
             return cell

@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .errors import OptionError
+from .local import path_of_file_url
 from .source import describe, is_missing
 
-__all__ = ["caption_files", "check_new", "folds_case"]
+__all__ = ["caption_files", "check_new", "check_not_inputs", "folds_case"]
 
 NAME_BYTES = 240  # of a file's name; file systems take 255
 NAMED = 3  # files in a message
@@ -81,6 +82,39 @@ def check_new(files: Iterable[Path | None]) -> None:
         named = ", ".join(map(str, there[:NAMED])) + (f" and {len(there) - NAMED:,} more" * (len(there) > NAMED))
         are = "is" if len(there) == 1 else "are"
         raise OptionError(f"{named} {are} there already; name another folder or pass --overwrite")
+
+
+def check_not_inputs(files: Iterable[Path | None], inputs: Iterable[object]) -> None:
+    """Refuse to write onto what is read, by whatever name or link, before anything is paid.
+
+    Args:
+        files: that would be written.
+        inputs: paths that are read; what is no path of a file on this machine is passed over.
+
+    Raises:
+        OptionError: a file would be replaced by what is made of it.
+    """
+    written = {told: file for file in dict.fromkeys(files) if file is not None and (told := _identity(file))}
+    if not written:  # nothing is there, so nothing is replaced
+        return
+    for cell in inputs:
+        if (told := _identity(cell)) in written:
+            raise OptionError(
+                f"{written[told]} is one of the inputs ({describe(cell)}) and would be replaced; name another file to "
+                "write"
+            )
+
+
+def _identity(cell: object) -> tuple[int, int] | None:
+    """Device and number of a file that is there, which all its names have in common."""
+    name = cell.get("path") if isinstance(cell, Mapping) else cell
+    try:
+        if isinstance(name, str) and name[:5].lower() == "file:":
+            name = path_of_file_url(name)
+        status = os.stat(os.path.expanduser(name)) if isinstance(name, str | os.PathLike) else None  # noqa: PTH111, PTH116
+    except (OSError, ValueError):
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _parts(cell: object, number: int) -> Parts:

@@ -43,6 +43,8 @@ class QuotedLines:
 
     Args:
         delimiter: one character.
+        keeps_quotes: quotes belong to the text of a cell that does not need any around it: one that holds no delimiter,
+            no line break and no doubled quote, and is not empty.
         has_quotes: whether a cell in quotes has been met.
         needs_quotes: whether one of them was empty, or held a doubled quote or a delimiter.
         is_always_quoted: whether every cell that is neither empty nor a number was in quotes.
@@ -50,6 +52,7 @@ class QuotedLines:
     """
 
     delimiter: str
+    keeps_quotes: bool = False
     has_quotes: bool = False
     needs_quotes: bool = False
     is_always_quoted: bool = True
@@ -59,6 +62,7 @@ class QuotedLines:
     _size: int = 0
     _first: int = 0  # line of the row that is under way
     _opened: int = 0  # line of the quote that is open
+    _has_doubled: bool = False  # a quote is doubled in the cell that is open
     _ending: str = "\n"  # of the line before
 
     def feed(self, number: int, line: str, ending: str = "\n") -> list[str] | None:
@@ -112,7 +116,7 @@ class QuotedLines:
             if self.is_always_quoted and cell and not _is_number(cell):
                 self.is_always_quoted = False
             return self._last(line, end)
-        self.has_quotes, self._open, self._size, self._opened = True, [], 0, number
+        self.has_quotes, self._open, self._size, self._opened, self._has_doubled = True, [], 0, number, False
         return self._closed(number, line, at + 1)
 
     def _closed(self, number: int, line: str, at: int) -> int:
@@ -131,7 +135,7 @@ class QuotedLines:
             if not line.startswith('"', quote + 1):
                 break
             self._open.append('"')
-            self.needs_quotes = True
+            self.needs_quotes = self._has_doubled = True
             at = quote + 2
         at = quote + 1
         if at < len(line) and line[at] != self.delimiter:
@@ -141,8 +145,9 @@ class QuotedLines:
                 seen=number,
             )
         cell = "".join(self._open)
+        is_needed = not cell or self.delimiter in cell or self._has_doubled or number != self._opened
         self.needs_quotes = self.needs_quotes or not cell or self.delimiter in cell
-        self._cells.append(cell or EMPTY)
+        self._cells.append(f'"{cell}"' if self.keeps_quotes and not is_needed else cell or EMPTY)
         self._open = None
         return self._last(line, at)
 

@@ -84,6 +84,8 @@ def _checked(value: object, name: str) -> float | OptionError | None:
         seconds = seconds_of(value)
     except ValueError as error:
         return OptionError(f"{name}: {error}")
+    except OverflowError:  # a whole number, a fraction or days beyond all floats
+        return OptionError(f"{name}: {EXPECTED}, got a {type(value).__name__} that is too large")
     if seconds is not None and seconds < 0:
         return OptionError(f"{name}: expected 0 seconds or more, got {value!s:.60}")
     return seconds

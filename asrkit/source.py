@@ -23,7 +23,7 @@ from .allowance import Allowance
 from .deadline import call_within
 from .encoded_text import bytes_of_base64, bytes_of_data_uri, shortened
 from .errors import SourceError
-from .local import existing, open_regular, path_of_file_url
+from .local import existing, found_path, open_regular, path_of_file_url
 from .printable import printable
 from .remote import IN_MEMORY, is_url, open_url, public_url
 from .web import allowance
@@ -159,7 +159,7 @@ def locate(cell: object, *, allow_private_urls: bool = False) -> Source:
         case str():
             return _from_text(cell, allow_private_urls)
         case os.PathLike():
-            return FileSource(Path(cell).expanduser())
+            return FileSource(found_path(os.fspath(cell)))
         case bytes() | bytearray() | memoryview():
             data = bytes(cell)
             return ByteSource(bytes_of_base64(data) or data)
@@ -224,14 +224,14 @@ def _from_text(text: str, allow_private_urls: bool) -> Source:
         raise _bad_cell(text, "an empty text" if not text.strip() else "a text with a NUL character")
     if text[:5].lower() == "data:" and not os.path.exists(text):  # noqa: PTH110 - Path's raises for long names
         return ByteSource(bytes_of_data_uri(text))
-    if text[:5].lower() == "file:":
-        return FileSource(path_of_file_url(text))
+    if text[:5].lower() == "file:" and not os.path.exists(text):  # noqa: PTH110
+        path = path_of_file_url(text)
+        return FileSource(existing(path) or path)
     if is_url(text):
         return UrlSource(text, allow_private_urls)
     if (recording := bytes_of_base64(text)) is not None and not os.path.exists(text):  # noqa: PTH110
         return ByteSource(recording)
-    path = Path(text).expanduser()
-    return FileSource(path if text.isascii() else existing(path) or path)
+    return FileSource(found_path(text))
 
 
 def _from_mapping(cell: Mapping[Any, Any], allow_private_urls: bool) -> Source:

@@ -89,7 +89,7 @@ def read_table(
     if is_json_lines(first) or ending_of(name) in JSON_LINES:
         names, count = json_names(text.lines(), name)
         return TextTable(names, count, lambda: json_rows(text.lines(), names, name))
-    layout = _layout(text, name, first)
+    layout = _layout(text, name, first, None if columns is None else len(columns))
     names = layout.names if columns is None else list(columns)
     if len(names) != len(layout.names):
         raise ColumnError(f"{name} has {len(layout.names)} columns, but {len(names)} names were given for them")
@@ -237,11 +237,13 @@ def _unpacked(file: IO[bytes], packed: str) -> IO[bytes]:
 class _Layout:
     """How a table is written.
 
-    ``skipped`` are lines before the header; ``marked`` are columns in which a cell is written as two quotes.
+    ``keeps_quotes``: only some cells are in quotes, see ``QuotedLines``; ``skipped`` are lines before the header;
+    ``marked`` are columns in which a cell is written as two quotes.
     """
 
     delimiter: str
     is_quoted: bool
+    keeps_quotes: bool
     names: list[str]
     rows: int
     skipped: int
@@ -313,8 +315,12 @@ def _plain(cell: str) -> str:
     return "" if cell == EMPTY else cell
 
 
-def _layout(text: _Text, name: str, first: str) -> _Layout:
-    """Read the table in every way that its first line allows, and keep the one in which it makes sense."""
+def _layout(text: _Text, name: str, first: str, width: int | None) -> _Layout:
+    """Read the table in every way that its first line allows, and keep the one in which it makes sense.
+
+    Of several that do, the one with ``width`` columns, where names for them were given; then, as ``.csv`` promises, the
+    one with commas; then the one with the most columns.
+    """
     skipped, promised = 0, DELIMITED.get(ending_of(name), ",")
     if first.lower().startswith("sep=") and len(first) == 5:  # for Excel
         skipped, candidates = 1, first[4]
@@ -334,12 +340,19 @@ def _layout(text: _Text, name: str, first: str) -> _Layout:
     if not good:
         worst = max((trial.fault for trial in chosen if trial.fault), key=lambda fault: fault.seen)
         raise text.at(worst.line, str(worst))
-    best = max(good, key=lambda trial: (trial.width, trial.reader.delimiter == promised))
+    has_commas = ending_of(name) == ".csv"
+
+    def merit(trial: _Trial) -> tuple[bool, bool, int, bool]:
+        is_promised = trial.reader.delimiter == promised
+        return trial.width == width, has_commas and is_promised and trial.width > 1, trial.width, is_promised
+
+    best = max(good, key=merit)
     if best.names is None:
         raise SourceError(f"{name} is empty: a table begins with a line of column names", code="unreadable")
     return _Layout(
         best.reader.delimiter,
         isinstance(best.reader, QuotedLines),
+        isinstance(best.reader, QuotedLines) and best.reader.delimiter not in ",;" and not best.reader.is_always_quoted,
         best.names,
         best.rows,
         skipped,
@@ -378,7 +391,8 @@ def _chosen(plain: _Trial, quoted: _Trial) -> _Trial:
 
 
 def _rows(text: _Text, layout: _Layout, *, has_header: bool) -> Iterator[list[str | None]]:
-    reader = (QuotedLines if layout.is_quoted else PlainLines)(layout.delimiter)
+    mark = layout.delimiter
+    reader = QuotedLines(mark, keeps_quotes=layout.keeps_quotes) if layout.is_quoted else PlainLines(mark)
     width, count, blank = len(layout.names), 0, 0
     is_header = has_header
     for number, line, ending in text.lines():

@@ -135,8 +135,8 @@ class TestShell:
     @pytest.fixture(autouse=True)
     def here(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        for name in ("a.wav", "b.wav"):
-            Path(name).touch()  # whoever is not there is refused first
+        for name in ("a.wav", "b.wav"):  # the shell looks for them before any work; nothing is read
+            Path(name).touch()
 
     def refused(self, capsys, *arguments: str) -> str:
         assert main(["transcribe", *arguments, *self.arguments]) == 2

@@ -37,6 +37,7 @@ def from_model(model: object, **options: Any) -> Backend:
     if type(model).__name__ == "AutomaticSpeechRecognitionPipeline":
         from .pipeline import Pipeline
 
+        _refuse_unknown(Pipeline, "a pipeline", given)
         return Pipeline(model, **given)
     if isinstance(model, Backend):
         if given:
@@ -51,6 +52,12 @@ def from_model(model: object, **options: Any) -> Backend:
 
 def _made(kind: Any, model: str, options: dict[str, Any]) -> Backend:
     """A backend of this kind; an option that it does not know is refused by name."""
+    _refuse_unknown(kind, model, options)
+    backend: Backend = kind(model, **options)
+    return backend
+
+
+def _refuse_unknown(kind: Any, model: str, options: dict[str, Any]) -> None:
     known = inspect.signature(kind).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         for name in options:
@@ -58,5 +65,3 @@ def _made(kind: Any, model: str, options: dict[str, Any]) -> Backend:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(list(known)[1:])}"
                 raise OptionError(f"{model} has no option {name!r}; {hint}")
-    backend: Backend = kind(model, **options)
-    return backend

@@ -19,6 +19,7 @@ from ..audio import SAMPLING_RATE, Audio
 from ..errors import BackendError, OptionError, OutOfMemoryError
 from ..transcript import Segment, Transcript, Word
 from .base import Preferences
+from .option_types import check_types
 
 __all__ = ["Pipeline"]
 
@@ -41,6 +42,8 @@ class Pipeline:
         generate_kwargs: Mapping[str, Any] | None = None,
         speech_gate: bool = True,
     ) -> None:
+        check_types("a dict", generate_kwargs=generate_kwargs)
+        check_types("True or False", speech_gate=speech_gate)
         if timestamps not in (None, "segment", "word"):
             raise OptionError(f"expected timestamps to be None, 'segment' or 'word', got {timestamps!r}")
         if generate_kwargs and not pipeline.model.can_generate():

@@ -23,6 +23,7 @@ from ..transcript import Segment, Transcript, Word, join, ordered_flags
 from ..weights import Weights, check_unchanged, find
 from .base import Preferences
 from .generation import checked_options, sampling_temperature
+from .option_types import check_types
 from .whisper_languages import known_code
 
 if TYPE_CHECKING:
@@ -147,6 +148,11 @@ class Whisper:
         speech_gate: bool = True,
         window: float | None = None,
     ) -> None:
+        check_types("text", revision=revision, device=device, language=language, prompt=prompt)
+        check_types("a whole number", batch_size=batch_size)
+        check_types("a number", window=window)
+        check_types("True or False", temperature_fallback=temperature_fallback, speech_gate=speech_gate)
+        check_types("a dict", generate_kwargs=generate_kwargs)
         _check_one_of("task", task, ("transcribe", "translate"))
         _check_one_of("timestamps", timestamps, (None, "segment", "word"))
         _check_one_of("precision", precision, ("auto", "float32", "bfloat16", "float16"))

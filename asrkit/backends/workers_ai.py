@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import weakref
@@ -40,6 +41,7 @@ from ..upload import Upload
 from ..version import VERSION
 from .base import Preferences
 from .ledger import Book, Ledger, Spending
+from .option_types import check_types
 from .traffic import RetryBudget, Stopped, Traffic, full_jitter
 from .wire import Wire, body_of
 
@@ -142,6 +144,13 @@ class WorkersAI:
     ) -> None:
         self.name = model
         self.model: Model = model_of(model)
+        check_types("text", account_id=account_id, api_token=api_token, api_key=api_key, api_email=api_email)
+        check_types("text", base_url=base_url, gateway=gateway, gateway_token=gateway_token, language=language)
+        check_types("text", prompt=prompt, shape=shape)
+        check_types("a whole number", at_once=at_once, max_bytes=max_bytes, cache_ttl=cache_ttl)
+        check_types("a number", max_cost=max_cost, per_minute=per_minute, longest=longest, timeout=timeout)
+        check_types("True or False", skip_cache=skip_cache, speech_gate=speech_gate)
+        check_types("a dict", metadata=metadata)
         if prompt is not None:
             options = {self._option_for("prompt", self.model.prompt): prompt, **options}
         check_options(self.model, options)
@@ -520,7 +529,7 @@ def _error(status: int, code: int | None, message: str, headers: Mapping[str, st
                 f"{said}; check CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN (permission Workers AI Read)"
             )
         case Then.STOP_SPENT:
-            when = "when its window is over" if retry_after is None else f"in {_hours(retry_after)}"
+            when = "when its window is over" if not retry_after else f"in {_hours(retry_after)}"
             return QuotaError(
                 f"{said}; a spend limit of the AI Gateway is reached: raise it (dashboard, AI Gateway, Settings, Spend "
                 f"limits), or call again {when}"
@@ -580,7 +589,7 @@ def _until_midnight() -> str:
 
 
 def _hours(seconds: float) -> str:
-    minutes = int(seconds // 60)
+    minutes = math.ceil(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
@@ -591,4 +600,7 @@ def _first_error(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         for item in told if isinstance(told, list) else [told]:
             if isinstance(item, dict):
                 return item
+            if isinstance(item, str) and item:
+                more = answer.get("message")
+                return {**answer, "message": f"{item}: {more}" if isinstance(more, str) and more else item}
     return answer

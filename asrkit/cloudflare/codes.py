@@ -41,7 +41,11 @@ _SPENT = (
     "if you would like to continue usage."
 )
 
-_SPEND_LIMIT = re.compile(r"\b(spend(ing)?|budget|cost)\W+(limit|cap)|\bbudget\b.*\b(exceeded|reached|exhausted)", re.I)
+_SPEND_LIMIT = re.compile(  # also spend_limit_exceeded, SpendLimitExceeded and spend-limit
+    r"(?<![^\W_])(spend(ing)?|budget|costs?)[\W_]*(limit|cap(?![^\W_]))|"
+    r"(?<![^\W_])budget.*(exceeded|reached|exhausted)|(limit|cap)[\W_]+(of|on|for)[\W_]+(spend(ing)?|costs?)\b",
+    re.I,
+)
 
 CODES: Mapping[int, Code] = {
     code.code: code

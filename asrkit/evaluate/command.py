@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..columns import column_of
 from ..manifests import audio_column, read_frame, with_paths
+from ..outputs import check_not_inputs
 from ..printable import printable
 from ..writable import check_target
 
@@ -74,13 +76,14 @@ def _table(options: argparse.Namespace, *, has_audio: bool = False) -> pd.DataFr
     for path in (options.json, options.html):
         if path is not None:
             check_target(path)
+    check_not_inputs([options.json, options.html], [options.table])
     missing = [options.language, options.block, *(options.by or ()), *([options.audio] if has_audio else ())]
     frame = read_frame(options.table, encoding=options.encoding, columns=options.columns, missing=missing)
     if has_audio:
         options.audio = audio_column(frame, options.audio, options.table)
         frame, _ = with_paths(frame, options.audio, options.table)
     _say_empty_texts(frame, getattr(options, "hypotheses", None) or [getattr(options, "hypothesis", None)])
-    if options.reference in frame.columns and (count := int((frame[options.reference] == "").sum())):
+    if options.reference in frame.columns and (count := column_of(frame, options.reference).count("")):
         print(
             printable(
                 f"asrkit: {count:,} of {len(frame):,} rows have an empty {options.reference!r}: nobody spoke there. "
@@ -96,7 +99,7 @@ def _say_empty_texts(frame: pd.DataFrame, hypotheses: Sequence[str | None]) -> N
     for name in hypotheses:
         if name not in frame.columns or f"{name}_error" in frame.columns:
             continue
-        if count := int((frame[name] == "").sum()):
+        if count := column_of(frame, name).count(""):
             print(
                 printable(
                     f"asrkit: {count:,} of {len(frame):,} rows have an empty {name!r} and there is no "

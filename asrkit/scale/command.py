@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import BackendError, Interrupted, OptionError
+from ..shell_options import further_options, joined_options
 from ..tracks import track_option
 from ..turns import channel_argument
 from .files import transcribe_files
@@ -17,11 +17,10 @@ from .planning import PCM, PER_MINUTE, measure, plan
 __all__ = ["add_commands"]
 
 DEMO = Path("datasets/demo/clips")
-Further = Callable[[Sequence[str]], dict[str, Any]]
 
 
-def add_commands(commands: Any, further: Further) -> None:
-    """The two commands; ``further`` reads ``NAME=VALUE`` options of a model."""
+def add_commands(commands: Any) -> None:
+    """The two commands."""
     files = commands.add_parser(
         "transcribe-files",
         help="tables or folders bigger than memory, shard by shard, here or on a cluster",
@@ -61,7 +60,7 @@ def add_commands(commands: Any, further: Further) -> None:
     add("--journal", metavar="FILE", help="the journal of finished rows; off for none")
     add("--shard-hours", type=float, default=10.0, help="of audio, where audio files are grouped (%(default)s)")
     add("--quiet", "-q", action="store_true", help="no progress bar")
-    files.set_defaults(run=lambda options: _files(options, further))
+    files.set_defaults(run=_files)
 
     planned = commands.add_parser(
         "plan",
@@ -99,7 +98,7 @@ def add_commands(commands: Any, further: Further) -> None:
     planned.set_defaults(run=_plan)
 
 
-def _files(options: argparse.Namespace, further: Further) -> int:
+def _files(options: argparse.Namespace) -> int:
     model_options = {
         name: getattr(options, name)
         for name in ("revision", "task", "timestamps", "device", "precision", "batch_size", "max_cost")
@@ -125,8 +124,7 @@ def _files(options: argparse.Namespace, further: Further) -> int:
             progress=not options.quiet,
             shard_hours=options.shard_hours,
             workers=options.workers,
-            **model_options,
-            **further(options.option),
+            **joined_options(model_options, further_options(options.option, options.model)),
         )
     except Interrupted as stopped:
         options.stopped = f"stopped\n{stopped.partial}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends.base import Backend, Remote
 from ..batch import checked_language, transcribe_cells
+from ..columns import check_new_columns
 from ..errors import AsrkitError, ColumnError, ShardError, SourceError
 from ..local import existing
 from ..outcomes import Failure, Outcome
@@ -40,11 +41,14 @@ def check_table(table: Table, job: Job, path: str, backend: Backend) -> None:
     for name in (job.audio, job.start, job.end):
         if name is not None:
             table.check(name, path)
-    taken = [name for name in _columns_of(job, backend) if name in table.schema.names]
-    if taken and not job.overwrite:
-        raise ColumnError(
-            f"{path} has {', '.join(map(repr, taken))} already; name another into= or pass overwrite=True"
-        )
+    check_new_columns(
+        table.schema.names,
+        _columns_of(job, backend),
+        job.audio,
+        overwrite=job.overwrite,
+        what=path,
+        remedy="name another into= (--into) or pass overwrite=True (--overwrite)",
+    )
 
 
 def write_shard(

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ..errors import AsrkitError, SourceError
+from ..local import found_path
 from ..regular import open_regular, status_of
 
 __all__ = [
@@ -70,7 +71,7 @@ def absolute(path: str | os.PathLike[str]) -> str:
         return text.rstrip("/") if not text.endswith("://") else text
     if text.startswith("file:"):
         text = re.sub(r"^file:(//(localhost)?(?=/))?", "", text)
-    return str(Path(text).expanduser().absolute())
+    return str(found_path(text).absolute())
 
 
 def join(folder: str, name: str) -> str:
