@@ -142,8 +142,8 @@ def written(tokens: Sequence[str], stops: Sequence[str]) -> list[str]:
 
 def _is_alone(tokens: Sequence[str], place: int) -> bool:
     """Whether figures, or ``a``, stay as they are since what follows belongs to no number."""
-    token = tokens[place]
-    if token != "a" and (len(token) == 1 or token[0] not in _DIGITS):
+    said = tokens[place]
+    if said != "a" and (len(said) == 1 or said[0] not in _DIGITS):
         return False
     if place + 1 == len(tokens):
         return True
