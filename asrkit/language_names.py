@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from .backends.whisper_languages import CODES, NAMES
@@ -105,7 +105,9 @@ def refuse_many_languages(language: object) -> None:
     Raises:
         OptionError: it is one.
     """
-    if not isinstance(language, Hashable):
+    try:
+        hash(language)
+    except TypeError:
         check_language(language)
 
 
