@@ -295,8 +295,8 @@ def test_names_that_differ_by_case_are_refused_where_the_disk_makes_them_one(tmp
     tables = [write_table(tmp_path / name / f"{name}.csv") for name in ("a", "A")]
     if len({path.stat().st_ino for path in tables}) < 2:
         pytest.skip("this disk tells no cases apart")
-    assert not inputs._folds_case(str(tmp_path))
-    monkeypatch.setattr(inputs, "_folds_case", lambda out: folds)
+    assert not inputs.folds_case(tmp_path)
+    monkeypatch.setattr(inputs, "folds_case", lambda out: folds)
 
     if folds:
         with pytest.raises(OptionError, match="would both be written to"):
