@@ -292,7 +292,7 @@ def _told_beyond_end(
             duration = probe(source, track=track, format=format, isolate=isolate).duration
             if duration is not None and start > duration - 1 / SAMPLING_RATE:
                 error = DecodeError(
-                    f"start={start:g} s is beyond the end of the recording, which has {duration:g} s; start and end "
+                    f"start={start:g} s is beyond the end of the recording, which has {duration:.2f} s; start and end "
                     "are in seconds",
                     code="empty",
                 )

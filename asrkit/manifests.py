@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .columns import AUDIO_NAMES
 from .containers import sniff
@@ -13,17 +13,28 @@ from .errors import AsrkitError, ColumnError, DecodeError, OptionError, SourceEr
 from .json_lines import is_json_lines
 from .local import existing, found_path, open_regular
 from .remote import is_url
-from .seconds import seconds_of
-from .tables import DELIMITERS, ENDINGS, ending_of, read_table
+from .seconds import checked_seconds
+from .tables import DELIMITERS, ENDINGS, beginning, ending_of, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["audio_column", "is_elsewhere", "is_table", "nemo_stretches", "read_frame", "with_paths"]
+__all__ = [
+    "NEMO",
+    "audio_column",
+    "has_nemo_stretches",
+    "is_elsewhere",
+    "is_table",
+    "nemo_stretches",
+    "read_frame",
+    "stretches_of",
+    "with_paths",
+]
+
+Second = float | OptionError | None  # of a recording; an error where it cannot be read, None where none is given
 
 NEMO = ("audio_filepath", "offset", "duration")
 LONGEST_PATH = 4096  # characters
-HEAD = 2**16  # bytes in which a table's first line has to end
 
 
 def is_table(path: Path, audio: str | None = None) -> bool:
@@ -32,7 +43,7 @@ def is_table(path: Path, audio: str | None = None) -> bool:
         return True
     try:
         with open_regular(path) as file:
-            head = file.read(HEAD)
+            head = file.read(4)
             file.seek(0)
             sniff(file)
     except DecodeError:
@@ -43,11 +54,23 @@ def is_table(path: Path, audio: str | None = None) -> bool:
         return False
     if head.startswith(b"PAR1"):
         return True
-    first = head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+    try:
+        first = first_line(path)
+    except AsrkitError:
+        return False
     if is_json_lines(first):
         return True
     names = AUDIO_NAMES if audio is None else (audio,)
     return any(mark in first and {cell.strip('"') for cell in first.split(mark)} & set(names) for mark in DELIMITERS)
+
+
+def first_line(path: Path) -> str:
+    """The first line of a text that is not blank, unpacked and decoded by its mark.
+
+    Raises:
+        SourceError: it is no text.
+    """
+    return beginning(partial(open_regular, path), str(path))
 
 
 def read_frame(
@@ -82,12 +105,7 @@ def read_frame(
         except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are among them
             raise SourceError(f"{path} cannot be read as Parquet: {error!s:.300}", code="unreadable") from error
 
-    @contextmanager
-    def opened() -> Iterator[IO[bytes]]:
-        with open_regular(path) as file:
-            yield file
-
-    table = read_table(opened, str(path), encoding=encoding, columns=columns)
+    table = read_table(partial(open_regular, path), str(path), encoding=encoding, columns=columns)
     frame = pd.DataFrame(list(table), columns=table.names, dtype=object)
     for at, name in enumerate(table.names):
         if name in missing:
@@ -145,21 +163,28 @@ def is_elsewhere(cell: str) -> bool:
     return is_url(cell) or cell[:5].lower() in ("data:", "file:") or len(cell) > LONGEST_PATH
 
 
-def nemo_stretches(frame: pd.DataFrame) -> tuple[list[float | None], list[float | None]] | None:
+def nemo_stretches(frame: pd.DataFrame) -> tuple[list[Second], list[Second]] | None:
     """Starts and ends in seconds by ``offset`` and ``duration`` of a NeMo manifest; None of any other table.
 
     NeMo reads ``duration`` seconds from ``offset`` on.
     """
-    if NEMO[0] not in frame.columns or not {*NEMO[1:]} & {*frame.columns}:
+    if not has_nemo_stretches(list(frame.columns)):
         return None
     nothing = [None] * len(frame)
     offsets, durations = (frame[name].tolist() if name in frame.columns else nothing for name in NEMO[1:])
-    starts, ends = [], []
-    for row, (offset, duration) in enumerate(zip(offsets, durations, strict=True)):
-        try:
-            start, length = seconds_of(offset), seconds_of(duration)
-        except ValueError as error:
-            raise OptionError(f"row {row}: offset and duration of a manifest are in seconds: {error}") from error
-        starts.append(start)
-        ends.append(None if length is None else (start or 0.0) + length)
+    return stretches_of(offsets, durations)
+
+
+def has_nemo_stretches(names: Collection[object]) -> bool:
+    """Whether a table with these columns is a NeMo manifest that says which stretch of each recording is meant."""
+    return NEMO[0] in names and not {*NEMO[1:]}.isdisjoint(names)
+
+
+def stretches_of(offsets: Sequence[object], durations: Sequence[object]) -> tuple[list[Second], list[Second]]:
+    """Starts and ends in seconds, one per row; an error in rows whose offset or duration is no time."""
+    starts, ends = checked_seconds(offsets, "offset") or [], []
+    for start, length in zip(starts, checked_seconds(durations, "duration") or [], strict=True):
+        ends.append(
+            (start or 0.0) + length if isinstance(length, float) and not isinstance(start, OptionError) else length
+        )
     return starts, ends

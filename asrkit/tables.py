@@ -23,7 +23,7 @@ from .errors import ColumnError, OptionError, SourceError
 from .json_lines import is_json_lines, json_names, json_rows
 from .quotes import EMPTY, Fault, PlainLines, QuotedLines
 
-__all__ = ["DELIMITED", "ENDINGS", "TextTable", "as_csv", "ending_of", "read_table"]
+__all__ = ["DELIMITED", "ENDINGS", "PACKED", "TextTable", "as_csv", "beginning", "ending_of", "read_table"]
 
 DELIMITED = {".csv": ",", ".psv": "|", ".tab": "\t", ".tsv": "\t"}  # the delimiter that an ending promises
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
@@ -95,6 +95,22 @@ def read_table(
         raise ColumnError(f"{name} has {len(layout.names)} columns, but {len(names)} names were given for them")
     count = layout.rows if columns is None else layout.rows + 1
     return TextTable(names, count, partial(_rows, text, layout, has_header=columns is None))
+
+
+def beginning(opener: Opener, name: str) -> str:
+    """The first line that is not blank, up to ``FIRST`` characters.
+
+    Raises:
+        SourceError: ``unreadable``: it is no text.
+    """
+    text = _Text(opener, name, None)
+    with text.opened() as file:
+        head = file.read(FIRST)
+    lines = codecs.getincrementaldecoder(text.encoding)("replace").decode(head).splitlines()
+    line = next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
+    if "\0" in line:
+        raise text.at(1, "a NUL character; it is no text")
+    return line
 
 
 def as_csv(cells: Sequence[object], is_text: Sequence[bool] | None = None) -> str:

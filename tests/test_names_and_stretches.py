@@ -73,7 +73,7 @@ def test_a_start_within_the_last_sample_is_beyond_the_end(tmp_path, before_end, 
     for cell in (str(tmp_path / "a.wav"), (tmp_path / "a.wav").read_bytes(), (np.full(8_000, 0.1), 16_000)):
         failure = outcome(cell, start=[0.5 - before_end], isolate=isolate)
         assert failure.code == "empty"
-        assert "beyond the end of the recording, which has 0.5 s" in failure.message
+        assert "beyond the end of the recording, which has 0.50 s" in failure.message
 
 
 @pytest.mark.parametrize("value", [10**400, Fraction(10**400, 3), "9" * 400 + " days 0:00:01", "9" * 400, "1e999"])

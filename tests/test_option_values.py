@@ -100,7 +100,7 @@ def test_a_value_of_another_type_is_refused_by_whisper(name, value):
 )
 def test_a_value_of_another_type_is_refused_by_workers_ai(name, value):
     with pytest.raises(OptionError, match=f"expected {name} to be"):
-        asrkit.WorkersAI(NOVA, **{"account_id": "0" * 32, "api_token": "t", name: value})
+        asrkit.WorkersAI(NOVA, **{"account_id": "0" * 32, "api_token": "t", "gateway": "g", name: value})
 
 
 def test_a_secret_of_another_type_is_not_shown():

@@ -147,10 +147,9 @@ class WorkersAI:
         check_types("text", account_id=account_id, api_token=api_token, api_key=api_key, api_email=api_email)
         check_types("text", base_url=base_url, gateway=gateway, gateway_token=gateway_token, language=language)
         check_types("text", prompt=prompt, shape=shape)
-        check_types("a whole number", at_once=at_once, max_bytes=max_bytes, cache_ttl=cache_ttl)
+        check_types("a whole number", at_once=at_once, max_bytes=max_bytes)
         check_types("a number", max_cost=max_cost, per_minute=per_minute, longest=longest, timeout=timeout)
-        check_types("True or False", skip_cache=skip_cache, speech_gate=speech_gate)
-        check_types("a dict", metadata=metadata)
+        check_types("True or False", speech_gate=speech_gate)
         if prompt is not None:
             options = {self._option_for("prompt", self.model.prompt): prompt, **options}
         check_options(self.model, options)
@@ -174,6 +173,9 @@ class WorkersAI:
         self.paid_before = 0.0  # dollars, by earlier runs of the same call that did not finish
         if gateway is None and (gateway_token or cache_ttl or skip_cache or metadata):
             raise OptionError("gateway_token, cache_ttl, skip_cache and metadata are for a gateway; name one")
+        check_types("a whole number", cache_ttl=cache_ttl)
+        check_types("True or False", skip_cache=skip_cache)
+        check_types("a dict", metadata=metadata)
         through = Gateway(gateway, gateway_token, cache_ttl, skip_cache, metadata) if gateway else None
         self.account = Account.find(account_id, api_token, api_key, api_email, base_url, through)
         self.traffic = Traffic(per_minute=per_minute, most=at_once)

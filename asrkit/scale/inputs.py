@@ -6,6 +6,7 @@ import glob
 import os
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -13,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from ..audio import probe
 from ..containers import AUDIO_ENDINGS
 from ..errors import AsrkitError, OptionError, SourceError
+from ..manifests import is_table
 from ..outputs import folds_case
 from ..recordings import sorted_out
-from ..tables import ENDINGS
+from ..tables import ENDINGS, PACKED, ending_of
 from ..writable import check_folder
 from .job import Shard
 from .storage import MAGIC, Found, Listing, absolute, find, is_url, join, listing, new_file
@@ -54,7 +56,7 @@ def shards_of(
     listings = [listing(absolute(item)) for item in named]
     files = [file for one in listings for file in _without(one.shown, out)]
     _say_left_out([absolute(item) for item in named], listings, out)
-    tables = _with_ending(files, ENDINGS)
+    tables, rest = _sorted_tables(files, {absolute(item) for item in named}, audio)
     recordings, note = (_with_ending(files, AUDIO_ENDINGS), "") if tables else _sound(files)
     if tables and recordings:
         raise OptionError(
@@ -67,6 +69,8 @@ def shards_of(
             + (f"; left out: {note}" if note else "")
         )
     if tables:
+        if rest:
+            warnings.warn(f"left out: {rest}", stacklevel=3)
         return _tables(tables, out)
     if note:
         warnings.warn(f"left out: {note}", stacklevel=3)
@@ -99,6 +103,26 @@ def recordings_of(inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     return _sound(file for item in named for file in find(absolute(item)))[0]
 
 
+def _sorted_tables(files: Sequence[Found], named: Container[str], audio: str) -> tuple[list[Found], str]:
+    """The tables, and what was left out beside them, with counts.
+
+    A table is known by its ending, behind which may stand that of a compression. Files of other endings are looked
+    into if they are here, and were named themselves or lie beside no recordings: there a ``.json`` is about one.
+    """
+    once = list({file.path: file for file in files}.values())
+    has_sound = any(PurePosixPath(file.name.lower()).suffix in AUDIO_ENDINGS for file in once)
+    tables: list[Found] = []
+    others: list[Found] = []
+    for file in once:
+        is_sure = ending_of(file.name) in ENDINGS
+        is_looked_into = not is_url(file.path) and (file.path in named or not has_sound)
+        is_one = is_sure or (is_looked_into and is_table(Path(file.path), audio))
+        (tables if is_one else others).append(file)
+    endings = Counter(PurePosixPath(file.name.lower()).suffix or "no ending" for file in others)
+    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(NAMED))
+    return tables, f"{len(others):,} that are no tables ({listed})" if others else ""
+
+
 def _with_ending(files: Iterable[Found], endings: Container[str]) -> list[Found]:
     """Each once."""
     wanted = (file for file in files if PurePosixPath(file.name.lower()).suffix in endings)
@@ -129,7 +153,7 @@ def _say_left_out(named: Sequence[str], listings: Sequence[Listing], out: str) -
         path
         for item, one in zip(named, listings, strict=True)
         for name in one.hidden
-        if PurePosixPath(name.lower()).suffix in ENDINGS | AUDIO_ENDINGS
+        if (ending_of(name) in ENDINGS or PurePosixPath(name.lower()).suffix in AUDIO_ENDINGS)
         and not _is_inside(path := join(_root(item), name), out)
     ]
     if names:
@@ -166,12 +190,13 @@ def _tables(found: Sequence[Found], out: str) -> list[Shard]:
 def _result_name(name: str) -> str:
     """That of a table's result, which readers of the folder must not pass over.
 
-    >>> _result_name("a/b.csv"), _result_name("_u.csv"), _result_name(".hid.tsv")
+    >>> _result_name("a/b.csv.gz"), _result_name("_u.csv"), _result_name(".hid.tsv")
     ('a/b.parquet', 'u.parquet', 'hid.parquet')
     """
     path = PurePosixPath(name)
     above = [part.lstrip("._") or "folder" for part in path.parts[:-1]]
-    return str(PurePosixPath(*above, f"{path.stem.lstrip('._') or 'table'}.parquet"))
+    stem = path.with_suffix("").stem if path.suffix.lower() in PACKED else path.stem
+    return str(PurePosixPath(*above, f"{stem.lstrip('._') or 'table'}.parquet"))
 
 
 def _recordings(

@@ -19,6 +19,7 @@ from ..backends.ledger import Ledger
 from ..errors import AsrkitError, OptionError
 from ..journal.keys import canonical
 from ..journal.place import chosen
+from ..manifests import NEMO
 from ..turns import EACH, with_word_times
 from ..version import VERSION
 from .storage import join, new_file, read_text
@@ -108,6 +109,8 @@ class Job:
         told.update({key: value for key, value in self.options.items() if key not in FREE and value is not None})
         mine = ("audio", "into", "language", "start", "end", "channel", "details", "overwrite", "keep_audio")
         told.update({name: getattr(self, name) for name in mine})
+        if self.audio == NEMO[0] and (self.start is None or self.end is None):
+            told["stretches"] = "offset and duration"  # versions before took whole recordings
         if self.track is not None:
             told["track"] = self.track
         if self.encoding is not None:  # results of runs that named none stay those of the same options

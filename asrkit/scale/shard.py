@@ -15,6 +15,7 @@ from ..batch import checked_language, transcribe_cells
 from ..columns import check_new_columns
 from ..errors import AsrkitError, ColumnError, ShardError, SourceError
 from ..local import existing
+from ..manifests import NEMO, has_nemo_stretches, stretches_of
 from ..outcomes import Failure, Outcome
 from ..source import FileSource, is_missing, locate
 from ..transcript import Transcript, total
@@ -99,7 +100,10 @@ def _written(shard: Shard, job: Job, backend: Backend, journal: object, tell: Te
                     cells = [
                         None if table.is_text and not cell else _located(cell, shard, job) for cell in cells_of(sound)
                     ]
-                    told = [_column(piece, name, empty) for name in (_language_column(job, table), job.start, job.end)]
+                    told: list[Sequence[Any] | None] = [
+                        _column(piece, name, empty) for name in (_language_column(job, table), job.start, job.end)
+                    ]
+                    told[1:] = _stretches(piece, told[1], told[2], job)
                     del piece, sound  # and with them the recordings, unless they go out again
                     outcomes = _outcomes(cells, told, job, backend, journal, tell, first)
                     counts.add(outcomes)
@@ -179,6 +183,19 @@ def _column(piece: pa.Table, name: str | None, empty: Sequence[str]) -> list[Any
     if name is None:
         return None
     return [None if cell in empty else cell for cell in piece.column(name).to_pylist()]
+
+
+def _stretches(
+    piece: pa.Table, starts: Sequence[Any] | None, ends: Sequence[Any] | None, job: Job
+) -> list[Sequence[Any] | None]:
+    """Starts and ends; of a NeMo manifest those of its ``offset`` and ``duration``, where no others were named."""
+    if job.audio != NEMO[0] or not has_nemo_stretches(piece.schema.names):
+        return [starts, ends]
+    offsets, durations = (
+        piece.column(name).to_pylist() if name in piece.schema.names else [None] * piece.num_rows for name in NEMO[1:]
+    )
+    told = stretches_of(offsets, durations)
+    return [told[0] if job.start is None else starts, told[1] if job.end is None else ends]
 
 
 def _located(cell: object, shard: Shard, job: Job) -> object:

@@ -59,10 +59,14 @@ def open_table(path: str, sound: str | None = None, encoding: str | None = None)
     """
     with open_file(path) as file:
         with _naming(path):
-            table = (
-                _parquet(file, path, sound) if path.lower().endswith(".parquet") else _text_table(file, path, encoding)
-            )
+            table = _parquet(file, path, sound) if _is_parquet(file, path) else _text_table(file, path, encoding)
         yield table
+
+
+def _is_parquet(file: IO[bytes], path: str) -> bool:
+    head = file.read(4)
+    file.seek(0)
+    return head == b"PAR1" or path.lower().endswith(".parquet")
 
 
 @contextmanager
