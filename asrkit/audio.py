@@ -21,7 +21,7 @@ import numpy as np
 from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
 from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
 from .codings import Coding, coding_of, find_coded
-from .containers import ogg_faults, read_wav_header
+from .containers import has_guessed_length, ogg_faults, read_wav_header
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
 from .frames import frame_samples, settle
@@ -415,12 +415,13 @@ def _read_info(file: SteadyFile, track: Track | None, coding: Coding | None) -> 
         if header.is_plain:
             position(track or 0, [None])
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
+    is_guessed = has_guessed_length(file, name)
     with _open_container(file, name, coding) as container:
         tracks = listed(container)
         number = order(tracks)[0] if track is None else position(track, _languages(tracks))
         audio = _audio_stream(container, number)
         return AudioInfo(
-            sound_end(container, audio),
+            None if is_guessed else sound_end(container, audio),
             audio.rate or 0,
             audio.channels or 0,
             container.format.name,
@@ -553,6 +554,7 @@ class _Decoder:
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
+        self.has_guessed_length = has_guessed_length(self.file, self.format)
         self.ogg_faults = ogg_faults(file) if self.format == "ogg" else set()
         self.scale = FullScale(0.0, 1.0)  # of floats
         self.clock = Clock()
@@ -685,7 +687,7 @@ class _Decoder:
         self.scale = self._scale_of_coded_floats(number)
         with _open_container(self.file, self.format, self.coding) as container:
             audio = _audio_stream(container, number)
-            self.declared = sound_end(container, audio)
+            self.declared = None if self.has_guessed_length else sound_end(container, audio)
             if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
                 self.film_length = (container.duration or 0) / 1e6
             if self.declared is not None:

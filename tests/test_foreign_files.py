@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from test_turns import heard
 
-from asrkit.audio import load
+from asrkit.audio import load, probe
 from asrkit.tracks import checked_track
 
 RATE = 16_000
@@ -67,3 +67,26 @@ def test_each_channel_of_a_raw_call_is_heard():
     outcome = heard((32_767 * call.T).astype("<i2").tobytes(), format=f"s16le:{RATE}:2")
 
     assert [segment.channel for segment in outcome.segments] == [0, 1]
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("remark", [b"-- recorded by X, version 1.2 --\n", b"appended on a Tuesday\r\n" * 9])
+def test_a_remark_after_the_sound_is_no_sound(tmp_path, subtype, remark):
+    path = tmp_path / "call.wav"
+    soundfile.write(path, TONE, RATE, subtype=subtype)
+    path.write_bytes(path.read_bytes() + remark)
+
+    loaded = load(path)
+
+    assert (len(loaded.samples), loaded.warnings) == (len(TONE), ())
+
+
+@with_ffmpeg
+@pytest.mark.parametrize("quality", ["2", "9"])
+def test_an_mp3_whose_length_is_a_guess_is_not_called_truncated(tmp_path, quality):
+    hiss = np.random.default_rng(0).normal(0, 0.1, 4 * RATE).astype(np.float32)
+    soundfile.write(tmp_path / "call.wav", np.concatenate([np.zeros(16 * RATE, np.float32), hiss]), RATE)
+    path = converted(tmp_path / "call.mp3", "-q:a", quality, "-write_xing", "0")
+
+    assert "truncated" not in flags(path)
+    assert probe(path).duration is None
