@@ -90,3 +90,13 @@ def test_an_mp3_whose_length_is_a_guess_is_not_called_truncated(tmp_path, qualit
 
     assert "truncated" not in flags(path)
     assert probe(path).duration is None
+
+
+def test_the_largest_length_of_a_flac_is_unknown(tmp_path):
+    path = tmp_path / "call.flac"
+    soundfile.write(path, TONE, RATE)
+    data = bytearray(path.read_bytes())
+    data[21:26] = bytes([data[21] | 0x0F]) + b"\xff" * 4
+    path.write_bytes(data)
+
+    assert (len(load(path).samples), flags(path), probe(path).duration) == (len(TONE), [], None)
