@@ -21,7 +21,7 @@ import numpy as np
 from .arrays import OVER, FullScale, by_peak, channels_first, full_scale, peak_of
 from .clock import CLOCKED, EXACT, SPLICED, TOLERANCE, Clock, Frame, Pictures, films, sound_end, zero_of
 from .codings import Coding, coding_of, find_coded
-from .containers import ogg_faults, read_wav_header
+from .containers import has_guessed_length, ogg_faults, read_wav_header
 from .errors import AsrkitError, DecodeError, OptionError
 from .film_sizes import is_cut_film
 from .frames import frame_samples, settle
@@ -52,6 +52,7 @@ WALL = (60.0, 0.05)  # seconds a file may take, and seconds more per second deco
 MOST_DAMAGED = 1_000  # packets in a row from the beginning that give no sound
 TIMED_FILMS = frozenset({"flv", "matroska"})  # their headers say when the last of sound and picture ends
 FAR = 1e9  # seconds, 31 years: no sound goes on until then
+FLOAT_CODINGS = ("pcm_f32", "pcm_f64", "wavpack")  # FFmpeg's names, or their beginnings
 LEAST_RATE = 1_000  # Hz; below it nothing is speech, and the same samples become a thousand times as many
 MEDIA_TYPES = {
     "aac": "audio/aac",
@@ -426,12 +427,13 @@ def _read_info(file: SteadyFile, track: Track | None, coding: Coding | None) -> 
         if header.is_plain:
             position(track or 0, [None])
             return AudioInfo(header.frames / header.sampling_rate, header.sampling_rate, header.channels, name)
+    is_guessed = has_guessed_length(file, name)
     with _open_container(file, name, coding) as container:
         tracks = listed(container)
         number = order(tracks)[0] if track is None else position(track, _languages(tracks))
         audio = _audio_stream(container, number)
         return AudioInfo(
-            sound_end(container, audio),
+            None if is_guessed else sound_end(container, audio),
             audio.rate or 0,
             audio.channels or 0,
             container.format.name,
@@ -564,7 +566,9 @@ class _Decoder:
         self.raw = 0  # values decoded, over all channels
         self.heard = 0.0  # seconds decoded
         self.damaged = 0  # packets that could not be decoded
+        self.has_guessed_length = has_guessed_length(self.file, self.format)
         self.ogg_faults = ogg_faults(file) if self.format == "ogg" else set()
+        self.scale = FullScale(0.0, 1.0)  # of floats
         self.clock = Clock()
         self.film_length: float | None = None  # seconds that the headers of a film promise, picture and sound
         self.reached = 0.0  # the last timestamp of a packet
@@ -692,9 +696,10 @@ class _Decoder:
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
         number = self._chosen_track()
+        self.scale = self._scale_of_coded_floats(number)
         with _open_container(self.file, self.format, self.coding) as container:
             audio = _audio_stream(container, number)
-            self.declared = sound_end(container, audio)
+            self.declared = None if self.has_guessed_length else sound_end(container, audio)
             if self.format in (*TIMED_FILMS, "asf", "avi") and films(container):
                 self.film_length = (container.duration or 0) / 1e6
             if self.declared is not None:
@@ -704,6 +709,38 @@ class _Decoder:
                 return
         with _open_container(self.file, self.format, self.coding) as container:
             yield from self._decoded(container, _audio_stream(container, number))
+
+    def _scale_of_coded_floats(self, number: int) -> FullScale:
+        """As ``_scale_of_floats``, of what FFmpeg decodes; only codings that keep floats as they are can need it."""
+        with _open_container(self.file, self.format, self.coding) as container:
+            audio = _audio_stream(container, number)
+            if not audio.codec_context.name.startswith(FLOAT_CODINGS):
+                return FullScale(0.0, 1.0)
+            peak = 0.0
+            for samples in self._coded_floats(container, audio):
+                loudest = float(np.abs(samples).max(initial=0.0))
+                if np.isfinite(loudest):  # else said where the samples are mixed
+                    peak = max(peak, loudest if loudest <= OVER else peak_of(samples))
+        return FullScale(0.0, 1.0) if peak <= OVER else by_peak(peak, np.dtype(np.float32))
+
+    def _coded_floats(self, container: InputContainer, audio: AudioStream) -> Iterator[Samples]:
+        """All samples of a track of floats; what is damaged is left out here, and spoken of where it is decoded."""
+        import av
+
+        for packet in container.demux(audio):
+            self._check_time()
+            self.tell(0.0)
+            try:
+                frames = settle(packet.decode())
+            except (av.error.FFmpegError, ValueError) as error:
+                if isinstance(error, MemoryError):
+                    raise
+                continue
+            for frame in frames:
+                samples = frame_samples(frame)
+                if samples.dtype.kind != "f":
+                    return
+                yield samples
 
     def _chosen_track(self) -> int:
         """The number of the track that is heard."""
@@ -786,7 +823,8 @@ class _Decoder:
                     tick = tick or float(frame.time_base)  # the same for all; fractions are slow
                     stamp = frame.pts * tick - zero
                 samples = frame_samples(frame)
-                samples = FullScale.of_type(samples.dtype).applied(samples)
+                scale = self.scale if samples.dtype.kind == "f" else FullScale.of_type(samples.dtype)
+                samples = scale.applied(samples)
                 yield Frame(samples, frame.sample_rate, stamp, self.damaged > damaged)
                 damaged = self.damaged
 

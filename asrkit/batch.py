@@ -791,7 +791,8 @@ class _Run:
             return self._cut_each_channel(row, FetchedSource(source.url, copy))
 
     def _cut_each_channel(self, row: _Row, source: Source) -> int:
-        channels = distinct_channels(source, start=row.start, end=row.end, track=self.track, isolate=self.isolate)
+        wanted: dict[str, Any] = {"track": self.track, "format": self.format, "isolate": self.isolate}
+        channels = distinct_channels(source, start=row.start, end=row.end, **wanted)
         row.share = 1 / len(channels)
         number, duration = 0, 0.0
         for channel in channels:

@@ -30,6 +30,7 @@ SPLICED = frozenset(
     {"mpeg", "mpegts"}
 )  # their clock may jump where recordings were joined; players go on without a gap
 UNTIMED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mpeg", "mpegts"})  # FFmpeg estimates their length
+UNKNOWN_OF_FLAC = (1 << 36) - 1  # samples, the largest number that its header holds
 TOLERANCE = 0.1  # seconds; smaller differences are rounding, and FFmpeg leaves them too
 EXACT = 0.001  # seconds; for clocks that count samples
 CERTAIN = 1.0  # seconds; a larger jump must be confirmed by the next frame
@@ -204,7 +205,7 @@ def zero_of(container: InputContainer) -> float:
 
 def sound_end(container: InputContainer, audio: AudioStream) -> float | None:
     """The second at which the sound ends, as the headers say; None where FFmpeg only guesses from the bit rate."""
-    if container.format.name in UNTIMED:
+    if container.format.name in UNTIMED or (container.format.name == "flac" and audio.duration == UNKNOWN_OF_FLAC):
         return None
     zero = zero_of(container)
     is_avi_film = container.format.name == "avi" and films(container)  # sound that begins late is not counted there

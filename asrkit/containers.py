@@ -18,6 +18,7 @@ __all__ = [
     "Readable",
     "WavHeader",
     "after_tags",
+    "has_guessed_length",
     "is_unknown_size",
     "ogg_faults",
     "read_wav_header",
@@ -32,6 +33,7 @@ AUDIO_ENDINGS = frozenset(
 UTF_16 = re.compile(rb"\xff\xfe(?:[\t\n\r\x20-\x7e]\x00){4}")  # a byte-order mark and text
 MOST_CHUNKS = 10_000  # before the sound of a WAV file; broadcast files have some dozens
 HEAD = 4096  # bytes, enough for every magic number below
+TABLES_OF_MP3 = (b"Xing", b"Info", b"VBRI")  # in the first frame; they have the number of frames
 PADDING = 1 << 16  # bytes of zeros that some writers put before an MP3
 
 # (offset, magic bytes, FFmpeg's name of the demuxer)
@@ -113,6 +115,11 @@ def after_tags(file: Readable) -> int:
             break
         offset += _zeros(_read_at(file, offset, PADDING))
     return offset
+
+
+def has_guessed_length(file: Readable, name: str) -> bool:
+    """Whether FFmpeg knows the length from the first frames' bit rate alone: an MP3 without a table of its frames."""
+    return name == "mp3" and not any(tag in _read_at(file, after_tags(file), HEAD) for tag in TABLES_OF_MP3)
 
 
 def _container(head: bytes) -> str | None:

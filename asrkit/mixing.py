@@ -2,7 +2,8 @@
 
 A microphone that is wired the wrong way round, or a balanced line recorded as stereo, has in one channel the negative
 of the other, and their average is silence. That may hold for a ring-back tone or for one speaker alone, so it is found
-out for each quarter of a second, by correlation.
+out for each quarter of a second, by correlation. Two channels that hold a voice in phase beside louder sound in
+antiphase are not turned: the average has the voice alone, and turning one of them would lose it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ RAMP = 0.01  # seconds from one polarity to the other, so that nothing clicks
 COMPARED_RATE = 8_000  # Hz: what is above half of it says little about voices
 SURE = 1 / 3  # correlation from which a channel is turned: the sum is 3 dB louder than the difference, or the reverse
 CANCELLED = 0.1  # of the power (10 dB): averaging that leaves less would have lost the sound
+KEPT = 0.002  # of the power of the difference (27 dB below it): sound in phase that is not to be lost
+VARIED = 4.0  # times the quiet stretches (6 dB): a voice comes and goes, the hiss of two channels does not
+QUIET = 0.1  # the share of stretches that are quiet
+HELD = 4  # stretches around one with a voice in phase that are not turned either: it may be between two words
 AUDIBLE = 1e-3  # of the power of the loudest stretch so far (30 dB): what is fainter is no loss
 
 
@@ -98,19 +103,59 @@ class Mixer:
 
     def _polarities(self, samples: Samples, stretches: int, step: int, rate: int) -> Samples:
         """1 or -1 for each channel in each stretch, shape ``(stretches, channels)``."""
-        signs = np.empty((stretches, len(samples)), np.float32)
-        for number in range(stretches):
-            end = None if number == stretches - 1 else (number + 1) * step
-            products = _products(samples[:, number * step : end], rate)
-            signs[number] = self._signs = _signs(products, self._signs)
-            power = float(signs[number] @ products @ signs[number])
-            if power > AUDIBLE * self._loudest and float(products.sum()) < CANCELLED * power:
+        ends = [*((number + 1) * step for number in range(stretches - 1)), None]
+        products = [_products(samples[:, number * step : end], rate) for number, end in enumerate(ends)]
+        held = _voices_in_phase(products)
+        signs_of = np.empty((stretches, len(samples)), np.float32)
+        for number, own in enumerate(products):
+            signs = self._signs = _signs(own, self._signs, held[number])
+            signs_of[number] = signs
+            power = float(signs @ own @ signs)
+            if power > AUDIBLE * self._loudest and float(own.sum()) < CANCELLED * power:
                 self.warnings[
                     f"cancelled: some of the {len(samples)} channels have opposite polarity and would cancel each "
                     "other; they were turned round where they do"
                 ] = None
+            if (held[number] & _are_opposite(own)).any():
+                self.warnings[
+                    f"cancelled: some of the {len(samples)} channels hold sound of opposite polarity beside sound in "
+                    "phase; only the sound in phase was kept, and channel= takes one channel with both"
+                ] = None
             self._loudest = max(self._loudest, power)
-        return signs
+        return signs_of
+
+
+def _voices_in_phase(products: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which pairs of channels hold a voice in phase beside louder sound in antiphase, one matrix for each stretch."""
+    residuals, differences = np.array([_in_phase(own) for own in products]).swapaxes(0, 1)
+    floor = np.quantile(residuals, QUIET, axis=0) if len(products) >= 2 * HELD else np.zeros_like(residuals[0])
+    is_varied = (residuals > VARIED * floor) & (residuals > AUDIBLE * differences.max(axis=0, initial=0.0))
+    found = (residuals > KEPT * differences) & is_varied & (np.array(products) < 0)
+    if len(found) > 1:  # one stretch alone may be where one voice ends and another begins
+        pairs = found[1:] & found[:-1]
+        found = np.concatenate([pairs, pairs[-1:]]) | np.concatenate([pairs[:1], pairs])
+    held: np.ndarray[Any, np.dtype[np.bool_]] = found.copy()
+    for shift in range(1, HELD + 1):
+        held[shift:] |= found[:-shift]
+        held[:-shift] |= found[shift:]
+    return held
+
+
+def _are_opposite(products: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """For each pair of channels: whether their difference is clearly louder than their sum."""
+    powers = np.diagonal(products)
+    opposite: np.ndarray[Any, np.dtype[np.bool_]] = -2 * products > SURE * (powers[:, None] + powers[None])
+    return opposite
+
+
+def _in_phase(products: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """For each pair of channels: the power of its sum that is not in its difference, and that of its difference."""
+    powers = np.nan_to_num(np.diagonal(products), posinf=0.0)
+    alike = np.nan_to_num(products, posinf=0.0, neginf=0.0)
+    total = powers[:, None] + powers[None]
+    difference = np.maximum(total - 2 * alike, 0.0)
+    shared = (powers[:, None] - powers[None]) ** 2 / np.where(difference > 0, difference, 1.0)
+    return np.maximum(total + 2 * alike - shared, 0.0), difference
 
 
 def _products(samples: Samples, rate: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -123,11 +168,11 @@ def _products(samples: Samples, rate: int) -> np.ndarray[Any, np.dtype[np.float6
     return products
 
 
-def _signs(products: np.ndarray[Any, Any], before: Samples) -> Samples:
+def _signs(products: np.ndarray[Any, Any], before: Samples, held: np.ndarray[Any, np.dtype[np.bool_]]) -> Samples:
     """The polarity of each channel: as before, unless it is clearly the opposite of a louder one.
 
     A channel is compared with the one it is most like. What it resembles little keeps its sign, so that two voices
-    that speak at once, each in its own channel, change nothing.
+    that speak at once, each in its own channel, change nothing. A pair that is ``held`` gets one sign.
     """
     powers = np.diagonal(products)
     if not np.isfinite(powers).all():
@@ -141,6 +186,8 @@ def _signs(products: np.ndarray[Any, Any], before: Samples) -> Samples:
         alike = products[own, louder] / np.sqrt(powers[own] * powers[louder])
         other = louder[int(np.abs(alike).argmax())]
         share = 2 * products[own, other] / (powers[own] + powers[other])
-        if abs(share) > SURE:
+        if held[own, other]:
+            signs[own] = signs[other]
+        elif abs(share) > SURE:
             signs[own] = signs[other] * np.sign(share)
     return signs

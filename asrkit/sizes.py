@@ -21,6 +21,8 @@ __all__ = ["MendedFile", "mended"]
 MOST_CHUNKS = 10_000
 TAIL = 1 << 23  # bytes at the end of a file in which its last chunks are looked for; pictures may be among them
 SLACK = 8  # bytes after the sound that are padding, whatever they are
+MOST_TEXT = 1 << 12  # bytes of a remark at the end
+TEXT = re.compile(rb"[\t\n\r\x20-\x7e]+")  # sound of that many bytes would have others too
 STEP = 1 << 20  # bytes looked at in one go
 # Chunks that follow the sound: of RIFF and broadcast WAV, of AIFF, of CAF.
 KNOWN = (
@@ -259,6 +261,8 @@ def _ends_there(file: Readable, chunks: Chunks | None, position: int, size: int)
     if _read_at(file, position, 12).startswith(TAGS_OF_MP3):
         return True
     if chunks is not None and _are_chunks(file, chunks, position, size):
+        return True
+    if size - position <= MOST_TEXT and TEXT.fullmatch(_read_at(file, position, MOST_TEXT).rstrip(b"\0")):
         return True
     while position < size:
         if _read_at(file, position, STEP).strip(b"\0"):

@@ -265,6 +265,8 @@ def _numbers(samples: Any) -> np.ndarray[Any, Any]:
         return np.asarray(samples.float() if samples.is_floating_point() else samples)
     if hasattr(samples, "as_py") and hasattr(samples, "values"):  # one cell of a column of lists in Arrow
         samples = samples.values
+    if isinstance(samples, np.ma.MaskedArray):  # what is masked is no sound
+        samples = samples.filled(0)
     array = np.asarray(samples)
     if array.dtype.kind == "O" or (array.dtype.kind == "V" and array.dtype.names is None):  # Python's numbers, bfloat16
         array = array.astype(np.float64)

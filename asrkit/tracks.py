@@ -26,13 +26,15 @@ PATIENCE = 20.0  # seconds of looking for sound; a track that is silent until th
 
 
 def checked_track(track: Track | None) -> Track | None:
-    """The same.
+    """The track; a number as text becomes a number.
 
     Raises:
         OptionError: it names no track.
     """
     is_number = isinstance(track, int) and not isinstance(track, bool) and track >= 0
-    if track is None or is_number or (isinstance(track, str) and track.strip()):
+    if isinstance(track, str) and track.strip():
+        return track_option(track.strip())
+    if track is None or is_number:
         return track
     raise OptionError(f"expected track= as a number from 0 or a language such as 'eng', got {track!r}")
 
