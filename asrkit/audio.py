@@ -560,7 +560,7 @@ class _Decoder:
         self.begin = find_coded(file, coding)
         file.begin_at(self.begin.offset)
         self.format = self.begin.format
-        self.file, self.has_wrong_size = mended(file, self.format)
+        self.file, self.size_fault = mended(file, self.format)
         self.header = read_wav_header(self.file) if self.format in ("wav", "rifx") else None
         self.declared: float | None = None
         self.raw = 0  # values decoded, over all channels
@@ -879,7 +879,9 @@ class _Decoder:
             self.warn(f"damaged: the sound begins after {self.begin.offset:,} bytes that hold none")
         if self.end is not None and self.heard >= self.end:
             return
-        if self.has_wrong_size:
+        if self.size_fault == "chained":
+            self.warn("chained: another recording follows in the file; only the first one was decoded")
+        elif self.size_fault is not None:
             self.warn(
                 f"wrong-size: the header says less or more than the file holds; all {self.heard:.1f} s were decoded"
             )

@@ -43,6 +43,10 @@ W64_TAG = re.compile(
 )
 WIDTHS_OF_AIFF = {b"ulaw": 1, b"alaw": 1, b"fl32": 4, b"fl64": 8}  # bytes of one sample
 POSSIBLE_TAG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 _.-]{3}")
+# How the files begin that can be mended.
+BEGIN = re.compile(
+    rb"(?:RIFF|RIFX|RF64|BW64)....WAVE|FORM....AIF[FC]|caff\0\x01|\.snd\0\0|riff\x2e\x91\xcf\x11", re.DOTALL
+)
 TAGS_OF_MP3 = (b"ID3\x02", b"ID3\x03", b"ID3\x04", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 
 
@@ -134,8 +138,12 @@ class MendedFile(SteadyFile):
         self._inner.check()
 
 
-def mended(file: SteadyFile, name: str) -> tuple[SteadyFile, bool]:
-    """A file whose header tells the truth, and whether it had said less than there is.
+def mended(file: SteadyFile, name: str) -> tuple[SteadyFile, str | None]:
+    """A file whose header tells the truth, and what was wrong with it.
+
+    Returns:
+        ``wrong-size``: the header said less or more than there is; ``chained``: another file of its kind follows, and
+        is cut off; None.
 
     Args:
         file: at any position.
@@ -144,16 +152,31 @@ def mended(file: SteadyFile, name: str) -> tuple[SteadyFile, bool]:
     size = file.seek(0, 2)
     chunks, sound = _find(file, name, size)
     if sound is None or size - sound.start <= SLACK:
-        return file, False
+        return file, None
     promised, present = sound.promised, size - sound.start
     if promised is not None and promised <= present:
         end = sound.start + promised
+        if (next_file := _next_file(file, chunks, end)) is not None:
+            return MendedFile(file, {}, next_file), "chained"
         if any(_ends_there(file, chunks, at, size) for at in (end, end + promised % 2)):
-            return file, False
+            return file, None
     end = _last_chunks(file, chunks, sound.start, size)
     if promised is not None and promised > present and end == size:
-        return file, False  # cut off, which is said where it is decoded
-    return MendedFile(file, _patches(sound, end), end), promised is not None
+        return file, None  # cut off, which is said where it is decoded
+    return MendedFile(file, _patches(sound, end), end), None if promised is None else "wrong-size"
+
+
+def _next_file(file: Readable, chunks: Chunks | None, position: int) -> int | None:
+    """Where another file of a kind that can be mended begins, behind the sound and the chunks that belong to it."""
+    for _ in range(MOST_CHUNKS):
+        for at in (position, position + 1):  # some programs leave out the byte that makes an odd size even
+            if BEGIN.match(_read_at(file, at, 24)):
+                return at
+        own = None if chunks is None else chunks.read(file, position)
+        if chunks is None or own is None or own[1] < 0 or chunks.known.match(own[0]) is None:
+            return None
+        position = chunks.after(position, own[1])
+    return None
 
 
 def _find(file: Readable, name: str, size: int) -> tuple[Chunks | None, Sound | None]:
