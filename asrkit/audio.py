@@ -881,13 +881,15 @@ class _Decoder:
             return
         if self.size_fault == "chained":
             self.warn("chained: another recording follows in the file; only the first one was decoded")
-        elif self.size_fault is not None:
+        elif self.size_fault == "wrong-size":
             self.warn(
                 f"wrong-size: the header says less or more than the file holds; all {self.heard:.1f} s were decoded"
             )
         if "chained" in self.ogg_faults:
             self.warn("chained: several Ogg streams one after the other; all of them were decoded")
-        is_cut = (self.header and self.header.is_truncated) or "truncated" in self.ogg_faults
+        is_cut = (
+            (self.header and self.header.is_truncated) or "truncated" in self.ogg_faults or self.size_fault == "cut"
+        )
         promised, reached = self.declared, self.heard
         if self.film_length is not None:
             promised = self.film_length if self.format in TIMED_FILMS else None

@@ -143,7 +143,7 @@ def mended(file: SteadyFile, name: str) -> tuple[SteadyFile, str | None]:
 
     Returns:
         ``wrong-size``: the header said less or more than there is; ``chained``: another file of its kind follows, and
-        is cut off; None.
+        is left out; ``cut``: the end of the sound is missing; None.
 
     Args:
         file: at any position.
@@ -162,7 +162,7 @@ def mended(file: SteadyFile, name: str) -> tuple[SteadyFile, str | None]:
             return file, None
     end = _last_chunks(file, chunks, sound.start, size)
     if promised is not None and promised > present and end == size:
-        return file, None  # cut off, which is said where it is decoded
+        return file, "cut" if promised - present > SLACK else None
     return MendedFile(file, _patches(sound, end), end), None if promised is None else "wrong-size"
 
 

@@ -51,3 +51,15 @@ def test_sound_that_looks_like_the_beginning_of_a_file_by_chance_is_sound():
 
     assert load(disguised).duration == pytest.approx(1.0)
     assert load(disguised).warnings == ()
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize(("kind", "coding"), KINDS)
+def test_a_file_whose_end_is_missing_says_so(kind, coding, share, isolate):
+    whole = made(kind, coding, 1.0, 300.0)
+
+    cut = load(whole[: int(share * len(whole))], isolate=isolate)
+
+    assert cut.duration == pytest.approx(share, abs=0.08)  # headers have up to 4 kB
+    assert [warning.partition(":")[0] for warning in cut.warnings] == ["truncated"]

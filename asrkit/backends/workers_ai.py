@@ -43,6 +43,7 @@ from .base import Preferences
 from .ledger import Book, Ledger, Spending
 from .option_types import check_types
 from .traffic import RetryBudget, Stopped, Traffic, full_jitter
+from .whisper_languages import known_code
 from .wire import Wire, body_of
 
 if TYPE_CHECKING:
@@ -270,11 +271,7 @@ class WorkersAI:
         code = language.strip()
         takes_codes = self.model.dialect in ("turbo", "deepgram")
         if takes_codes and len(code) > 3 and code.isalpha() and code.lower() != "multi":  # a name
-            from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
-
-            if code.lower() not in TO_LANGUAGE_CODE:
-                raise OptionError(f"unknown language {language!r}; expected a code such as 'de' or an English name")
-            return str(TO_LANGUAGE_CODE[code.lower()])
+            return known_code(code)
         return code.lower() if self.model.dialect == "turbo" else code
 
     def _option_for(self, word: str, option: str | None) -> str:
