@@ -21,8 +21,8 @@ __all__ = ["Track", "checked_track", "find_sound", "listed", "order", "position"
 
 Track = int | str  # counted from 0 among the audio tracks, or a language such as "eng"
 
-# Half of the distance from the lowest to the highest sample of a frame without sound, at most: decoders of WMA make up to
-# -66 dB of digital silence.
+# Half of the distance from the lowest to the highest sample of a frame without sound, at most: decoders of WMA make
+# up to -66 dB of digital silence.
 SILENT = 10 ** (-63 / 20)
 PATIENCE = 20.0  # seconds of looking for sound; a track that is silent until then counts as silent
 
