@@ -273,7 +273,7 @@ def of_the_evaluation() -> list[tuple[str, Any]]:
         for module in modules
         for name, one in vars(module).items()
         if not name.startswith("_")
-        and (inspect.isfunction(one) or is_dataclass(one))
+        and (inspect.isfunction(one) or (inspect.isclass(one) and is_dataclass(one)))
         and one.__module__ == module.__name__
     ]
 

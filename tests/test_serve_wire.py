@@ -1,6 +1,7 @@
 """What reaches the server before a request is one: bytes in every state, upgrades, slow clients, and the end."""
 
 import contextlib
+import dataclasses
 import gc
 import random
 import re
@@ -17,6 +18,7 @@ from test_serve_http import HEAD, Stuck, connect, is_well, post_without_waiting,
 import asrkit.serve
 from asrkit import Canned
 from asrkit.serve import Settings
+from asrkit.serve.connections import Connections
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode()
@@ -370,6 +372,31 @@ def test_silent_connections_give_way_to_newcomers():
         assert len(server._server.connections.open) <= 8
         for client in silent:
             client.close()
+
+
+@dataclasses.dataclass(eq=False)
+class Silent:
+    """A connection over which nothing came yet."""
+
+    since: float
+    dropped: int | None = None
+
+    def waited(self, now: float) -> float:
+        return now - self.since
+
+    def drop(self, status: int, _: str) -> None:
+        self.dropped = status
+
+
+def test_silent_connections_that_came_in_one_turn_of_the_event_loop_give_way_too():
+    connections = Connections(asrkit.serve.Limits(connections=3))
+    came = [Silent(since=7.0) for _ in range(4)]
+
+    for connection in came:
+        connections.admit(connection)
+
+    assert came[-1].dropped is None
+    assert [connection.dropped for connection in came].count(503) == 1
 
 
 def test_a_request_that_is_worked_on_never_gives_way():

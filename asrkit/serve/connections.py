@@ -94,8 +94,12 @@ class Connections:
     def _make_room(self, newcomer: Protocol) -> None:
         """Looking at all of them for each newcomer would be too slow, so more than one goes at once."""
         now = newcomer.since
-        waited = {connection: connection.waited(now) for connection in self.open if connection is not newcomer}
-        waiting = [(seconds, id(connection), connection) for connection, seconds in waited.items() if seconds]
+        # All that come in one turn of the event loop have one time, so 0 seconds are a wait as well.
+        waiting = [
+            (seconds, id(connection), connection)
+            for connection in self.open
+            if connection is not newcomer and (seconds := connection.waited(now)) is not None
+        ]
         worst = heapq.nlargest(max(1, self.most // 20), waiting)
         if not worst:
             newcomer.drop(503, FULL)
