@@ -20,6 +20,7 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
+from made_errors import with_errors
 from rapidfuzz.distance import Levenshtein
 
 from asrkit.evaluate import align, align_all, bootstrap, count_errors, mapsswe, paired_bootstrap
@@ -27,19 +28,6 @@ from asrkit.evaluate import align, align_all, bootstrap, count_errors, mapsswe, 
 VOCABULARY = [f"w{number}" for number in range(5_000)]
 WORDS = 12
 LONG = 20_000
-
-
-def noisy(words: list[str], rng: random.Random) -> list[str]:
-    heard: list[str] = []
-    for word in words:
-        chance = rng.random()
-        if chance < 0.05:
-            heard.append(rng.choice(VOCABULARY))
-        elif chance >= 0.08:
-            heard.append(word)
-        if chance > 0.98:
-            heard.append(rng.choice(VOCABULARY))
-    return heard
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -91,7 +79,7 @@ def main() -> None:
     rng = random.Random(1)
     said = [rng.choices(VOCABULARY, k=WORDS) for _ in range(options.rows)]
     references = [" ".join(words) for words in said]
-    hypotheses, others = ([" ".join(noisy(words, rng)) for words in said] for _ in range(2))
+    hypotheses, others = ([" ".join(with_errors(words, VOCABULARY, rng)) for words in said] for _ in range(2))
     count = f"{options.rows:,} rows of {WORDS} words"
 
     table(
@@ -144,7 +132,7 @@ def main() -> None:
     )
 
     long = rng.choices(VOCABULARY, k=LONG)
-    heard = noisy(long, rng)
+    heard = with_errors(long, VOCABULARY, rng)
     table(
         f"one pair of {LONG:,} words",
         {

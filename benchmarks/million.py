@@ -26,6 +26,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
+from made_errors import with_errors
 
 SPEECH = Path(os.environ.get("ASRKIT_SPEECH", Path(__file__).parents[2] / "shared" / "speech"))
 MOST_SECONDS, MOST_MEMORY = 100.0, 4.0  # CPU seconds, GB
@@ -61,19 +62,6 @@ def sentence(follows: dict[str, list[str]], rng: random.Random) -> list[str]:
     return words
 
 
-def heard(words: list[str], vocabulary: list[str], rng: random.Random) -> list[str]:
-    found: list[str] = []
-    for word in words:
-        chance = rng.random()
-        if chance < 0.05:
-            found.append(rng.choice(vocabulary))
-        elif chance >= 0.08:
-            found.append(word)
-        if chance > 0.98:
-            found.append(rng.choice(vocabulary))
-    return found
-
-
 def table(rows: int, systems: int) -> pd.DataFrame:
     """References and the texts of some systems."""
     rng = random.Random(0)
@@ -86,7 +74,7 @@ def table(rows: int, systems: int) -> pd.DataFrame:
         text = " ".join(words)
         columns["text"].append(text.upper() if row % 2 else f"{text[0].upper()}{text[1:].rstrip('.,')}.")
         for number in range(systems):
-            wrong = " ".join(heard(words, vocabulary, rng))
+            wrong = " ".join(with_errors(words, vocabulary, rng))
             columns[f"system_{number}"].append(f"{wrong[:1].upper()}{wrong[1:].rstrip('.,')}.")
     return pd.DataFrame(columns)
 

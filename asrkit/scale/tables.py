@@ -8,13 +8,13 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ColumnError, SourceError
-from ..tables import ENDINGS, read_table
+from ..tables import read_table
 from .storage import open_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ENDINGS", "Table", "cells_of", "holds_sound", "open_table", "without_sound"]
+__all__ = ["Table", "cells_of", "holds_sound", "open_table", "without_sound"]
 
 PIECE_ROWS = 4_096  # a piece is worked on from the longest clip to the shortest
 PIECE_BYTES = 128 * 2**20  # of one piece, where the table holds the sound itself
