@@ -695,8 +695,9 @@ class _Decoder:
 
     def _frames(self) -> Iterator[tuple[Samples, int, float]]:
         """Decoded frames with the second at which each begins."""
-        number = self._chosen_track()
-        self.scale = self._scale_of_coded_floats(number)
+        number, is_of_floats = self._chosen_track()
+        if is_of_floats:
+            self.scale = self._scale_of_coded_floats(number)
         with _open_container(self.file, self.format, self.coding) as container:
             audio = _audio_stream(container, number)
             self.declared = None if self.has_guessed_length else sound_end(container, audio)
@@ -713,11 +714,8 @@ class _Decoder:
     def _scale_of_coded_floats(self, number: int) -> FullScale:
         """As ``_scale_of_floats``, of what FFmpeg decodes; only codings that keep floats as they are can need it."""
         with _open_container(self.file, self.format, self.coding) as container:
-            audio = _audio_stream(container, number)
-            if not audio.codec_context.name.startswith(FLOAT_CODINGS):
-                return FullScale(0.0, 1.0)
             peak = 0.0
-            for samples in self._coded_floats(container, audio):
+            for samples in self._coded_floats(container, _audio_stream(container, number)):
                 loudest = float(np.abs(samples).max(initial=0.0))
                 if np.isfinite(loudest):  # else said where the samples are mixed
                     peak = max(peak, loudest if loudest <= OVER else peak_of(samples))
@@ -742,16 +740,19 @@ class _Decoder:
                     return
                 yield samples
 
-    def _chosen_track(self) -> int:
-        """The number of the track that is heard."""
+    def _chosen_track(self) -> tuple[int, bool]:
+        """The number of the track that is heard, and whether its coding keeps floats as they are."""
         with _open_container(self.file, self.format, self.coding) as container:
             tracks = listed(container)
+            contexts = [track.codec_context for track in tracks]
+            of_floats = [context is not None and context.name.startswith(FLOAT_CODINGS) for context in contexts]
+            languages = _languages(tracks)
             if self.track is not None:
-                return position(self.track, _languages(tracks))
+                number = position(self.track, languages)
+                return number, of_floats[number]
             ranked = order(tracks)
             if len(tracks) == 1:
-                return ranked[0]
-            languages = _languages(tracks)
+                return ranked[0], of_floats[ranked[0]]
 
         def check() -> None:
             self._check_time()
@@ -765,7 +766,7 @@ class _Decoder:
             self.warn(
                 f"several-tracks: audio tracks {named} hold sound; {chosen} was decoded, and track= takes another"
             )
-        return chosen
+        return chosen, of_floats[chosen]
 
     def _sought(self, container: InputContainer, audio: AudioStream) -> Iterator[tuple[Samples, int, float]] | None:
         """Frames from shortly before ``start``, or None where the file cannot be entered there."""
